@@ -1,0 +1,1 @@
+//! Captures in, facts out. No IO, no printing.

@@ -1,0 +1,2 @@
+//! The `heaphint` program: a command line and a language server.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The layout of captures.
+#![no_std]
