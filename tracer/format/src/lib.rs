@@ -1,2 +1,55 @@
-//! The layout of captures.
+//! The layout of a heaphint capture, shared by the tracer that writes it and everything that reads it.
+//!
+//! A capture is one file per traced process. The tracer aggregates in tables that live in a shared mapping of
+//! that file, so the file is complete at every moment: nothing is lost when the process is killed, and the same
+//! file can be read while the process runs.
+//!
+//! ```text
+//! page 0      Header: who, when, status, table lengths, the words that change with every event
+//! page 1-2    extent directory: which pages of the file belong to which table, in order
+//! page 3      Journal: old values of the words that the event in flight is changing
+//! page 4...   extents of the tables (a table is the concatenation of its extents)
+//! ```
+//!
+//! All integers are little-endian. A table only grows: a record is written first, then the table's length in the
+//! header is raised. Records refer to each other by index, always to lower indexes of the same table.
+//!
+//! This crate depends on nothing and must never allocate, print or panic outside its `read` feature: the tracer
+//! links it into other people's processes.
 #![no_std]
+#![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+#[cfg(feature = "read")]
+extern crate alloc;
+
+mod header;
+mod journal;
+#[cfg(feature = "read")]
+mod read;
+mod record;
+mod tables;
+mod timeline;
+
+pub use header::{EXIT_UNKNOWN, Extent, Header, MAX_EXTENTS, Status, StopReason, Text};
+pub use journal::{JOURNAL_ENTRIES, Journal, JournalEntry};
+#[cfg(feature = "read")]
+pub use read::{Capture, ReadError};
+pub use record::{Record, Word};
+pub use tables::{
+    Allocator, Code, NO_PLACE, Place, PlaceKind, SIZE_CLASSES, SetNode, Site, Stack, Table, Thread,
+    size_class, size_class_lower_bound,
+};
+pub use timeline::{Sample, TIMELINE_SLOTS, TIMELINE_TICK_MS, Thinning};
+
+/// First bytes of every capture.
+pub const MAGIC: [u8; 8] = *b"HEAPHINT";
+/// Version of the layout. A reader refuses newer ones and reads every older one.
+pub const VERSION: u32 = 1;
+/// Unit of extents, in bytes.
+pub const PAGE: usize = 4096;
+/// Byte offset of the extent directory.
+pub const DIRECTORY_OFFSET: usize = PAGE;
+/// Byte offset of the journal.
+pub const JOURNAL_OFFSET: usize = 3 * PAGE;
+/// Bytes before the first extent.
+pub const FIXED_BYTES: usize = 4 * PAGE;

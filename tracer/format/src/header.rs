@@ -1,0 +1,132 @@
+//! Page 0 and the extent directory.
+
+use crate::record::{Word, record};
+
+/// [`Header::exit_status`] as long as nobody knows how the process ended.
+pub const EXIT_UNKNOWN: i32 = i32::MIN;
+/// Entries of the extent directory.
+pub const MAX_EXTENTS: usize = 2 * crate::PAGE / size_of::<Extent>();
+
+/// A UTF-8 string in [`crate::Table::Strings`]: byte offset and length. The empty text is all zero.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
+pub struct Text {
+    /// Byte offset in the table.
+    pub offset: u32,
+    /// Length in bytes.
+    pub len: u32,
+}
+
+impl Word for Text {
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Some(Self { offset: u32::decode(bytes)?, len: u32::decode(bytes.get(4..)?)? })
+    }
+    fn encode(self, out: &mut [u8]) -> Option<()> {
+        self.offset.encode(out)?;
+        self.len.encode(out.get_mut(4..)?)
+    }
+}
+
+record! {
+    /// Page 0. Everything above `status` is written before recording begins.
+    Header [256] {
+        /// [`crate::MAGIC`].
+        magic: [u8; 8],
+        /// [`crate::VERSION`].
+        version: u32,
+        /// The process.
+        pid: u32,
+        /// Its parent.
+        parent_pid: u32,
+        /// `PY_VERSION_HEX` of the interpreter, 0 when there is none.
+        python_version: u32,
+        /// Start of recording, milliseconds since 1970-01-01 UTC.
+        started_unix_ms: u64,
+        /// The command line: arguments, each followed by a NUL.
+        command: Text,
+        /// The working directory at the start.
+        directory: Text,
+        /// The project's root: files below it have exact inclusive maxima.
+        project: Text,
+        /// How Python's own allocator is set (`PYTHONMALLOC`), empty for the default.
+        python_allocator: Text,
+        /// Why Python frames are missing; empty when they are not.
+        frames_problem: Text,
+        /// Why recording stopped early; empty when it did not.
+        problem: Text,
+        /// A [`Status`].
+        status: u32,
+        /// A [`StopReason`], once `status` says that recording has ended.
+        stop_reason: u32,
+        /// Recorded time so far, milliseconds; kept up to date within a tick of the timeline.
+        elapsed_ms: u32,
+        /// Exit code, or minus the signal, or [`EXIT_UNKNOWN`].
+        exit_status: i32,
+        /// Largest resident set size that the kernel reported, bytes.
+        rss_peak_bytes: u64,
+        /// Smallest and largest size of an allocation, bytes; the smallest is `u64::MAX` before the first one.
+        smallest_bytes: u64,
+        /// See `smallest_bytes`.
+        largest_bytes: u64,
+        /// Kernel's id of the thread in which recording began.
+        main_tid: u32,
+        /// Current distance of timeline samples, in ticks; a power of two. See [`crate::Thinning`].
+        timeline_stride: u32,
+        /// Entries of the extent directory that are valid.
+        extents: u32,
+        /// Python frames below this recursion depth were cut from this many stacks.
+        stacks_cut: u32,
+        /// Records of each table that are valid (bytes for the strings), by [`crate::Table`] number.
+        lengths: [u32; 16],
+        /// Live tracked bytes.
+        current_bytes: u64,
+        /// Live tracked bytes at the last closed peak.
+        peak_bytes: u64,
+        /// Peak protocol. Even: growing, what is live now is the peak. Odd: closed, a site whose `epoch` equals
+        /// this number has its figures at the peak in `peak_bytes` and `peak_count`; for any other site what is
+        /// live now was live at the peak.
+        peak_state: u32,
+        /// `elapsed_ms` when the last peak was closed.
+        peak_ms: u32,
+        /// The set tree's node that holds the deepest pending pair. See [`crate::SetNode`].
+        current_set: u32,
+        /// Keeps the size a multiple of eight.
+        reserved: u32,
+        /// Room for later versions; zero.
+        reserved_words: [u64; 3],
+    }
+}
+
+record! {
+    /// One run of pages that belongs to one table. A table's extents stand in the directory in their order.
+    Extent [16] {
+        /// A [`crate::Table`] number.
+        table: u32,
+        /// Length in pages.
+        pages: u32,
+        /// First page in the file.
+        first_page: u64,
+    }
+}
+
+/// Whether a process is still recording.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Recording, or the process died without a word.
+    Recording = 0,
+    /// Recording has ended in an orderly way; [`Header::stop_reason`] says how.
+    Finished = 1,
+}
+
+/// Why recording ended.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The interpreter began to shut down.
+    InterpreterShutdown = 0,
+    /// The process left by `exit` or `_exit`.
+    Exit = 1,
+    /// The tracer had a problem of its own; [`Header::problem`] says which.
+    Problem = 2,
+}

@@ -1,0 +1,290 @@
+//! The reader: any bytes in, a consistent capture or one sentence out.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::{
+    Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Header, JOURNAL_ENTRIES, JOURNAL_OFFSET, JournalEntry,
+    MAGIC, MAX_EXTENTS, NO_PLACE, PAGE, Place, Record, Sample, SetNode, Site, Stack, Status, Table, Text,
+    Thinning, Thread, VERSION, Word,
+};
+
+/// Why bytes are no capture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReadError {
+    /// The file has no bytes: the process was killed before its first event, or the disk was full.
+    Empty,
+    /// The magic is missing.
+    NotACapture,
+    /// Shorter than the fixed part.
+    Cut {
+        /// Length of the file.
+        bytes: usize,
+    },
+    /// Written by a newer heaphint.
+    Newer {
+        /// Version in the file.
+        version: u32,
+    },
+}
+
+impl core::fmt::Display for ReadError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Empty => write!(f, "the file is empty: nothing was recorded"),
+            Self::NotACapture => write!(f, "this is not a heaphint capture"),
+            Self::Cut { bytes } => {
+                write!(f, "the capture is cut: {bytes} bytes are less than its fixed part of {FIXED_BYTES}")
+            }
+            Self::Newer { version } => write!(
+                f,
+                "the capture has format version {version} and this heaphint reads versions up to {VERSION}: \
+                 update heaphint to read it"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for ReadError {}
+
+/// A capture in memory, consistent as of the last whole event: the journal has been undone, the peak's figures
+/// stand in every site, and nothing is pending in the set tree. All indexes in the records are valid.
+#[derive(Debug, Clone)]
+pub struct Capture {
+    /// Page 0; `peak_bytes` is the peak, whatever the protocol's state was.
+    pub header: Header,
+    /// Functions.
+    pub codes: Vec<Code>,
+    /// Stack tree; index 0 is the empty stack. Parents come before their children.
+    pub stacks: Vec<Stack>,
+    /// Counters.
+    pub sites: Vec<Site>,
+    /// Lines and functions with their maxima.
+    pub places: Vec<Place>,
+    /// Threads.
+    pub threads: Vec<Thread>,
+    /// Samples in order of time.
+    pub timeline: Vec<Sample>,
+    /// True when parts of the file were missing or contradicted each other; what was readable is here.
+    pub damaged: bool,
+    strings: Vec<u8>,
+}
+
+impl Capture {
+    /// Reads a capture from the bytes of a file.
+    ///
+    /// # Errors
+    /// When the bytes are no capture, or one that cannot be read at all.
+    pub fn read(bytes: &[u8]) -> Result<Self, ReadError> {
+        if bytes.is_empty() {
+            return Err(ReadError::Empty);
+        }
+        if !bytes.starts_with(&MAGIC) {
+            return Err(ReadError::NotACapture);
+        }
+        let cut = ReadError::Cut { bytes: bytes.len() };
+        let version = bytes.get(8..).and_then(u32::decode).ok_or(cut.clone())?;
+        if version > VERSION {
+            return Err(ReadError::Newer { version });
+        }
+        let fixed = bytes.get(..FIXED_BYTES).ok_or(cut.clone())?;
+        let mut tables = Tables::collect(bytes, fixed, Header::decode(fixed).ok_or(cut.clone())?);
+        tables.undo_event_in_flight();
+        let header = Header::decode(&tables.fixed).ok_or(cut)?;
+
+        let mut damaged = tables.damaged;
+        let mut capture = Self {
+            codes: tables.records(Table::Codes, &header, &mut damaged),
+            stacks: tables.records(Table::Stacks, &header, &mut damaged),
+            sites: tables.records(Table::Sites, &header, &mut damaged),
+            places: tables.records(Table::Places, &header, &mut damaged),
+            threads: tables.records(Table::Threads, &header, &mut damaged),
+            timeline: tables.records(Table::Timeline, &header, &mut damaged),
+            strings: tables.records(Table::Strings, &header, &mut damaged),
+            damaged,
+            header,
+        };
+        let sets = tables.records(Table::Sets, &header, &mut capture.damaged);
+        capture.check_references();
+        capture.settle_sets(sets);
+        capture.settle_peak();
+        let stride = header.timeline_stride;
+        capture.timeline.retain(|sample| Thinning::is_kept(sample.tick_plus_one, stride));
+        capture.timeline.sort_by_key(|sample| sample.elapsed_ms);
+        Ok(capture)
+    }
+
+    /// A string; what is not UTF-8 is replaced, what is out of range is empty.
+    #[must_use]
+    pub fn text(&self, text: Text) -> Cow<'_, str> {
+        let start = text.offset as usize;
+        let bytes = self.strings.get(start..start.saturating_add(text.len as usize)).unwrap_or_default();
+        String::from_utf8_lossy(bytes)
+    }
+
+    /// The command line.
+    #[must_use]
+    pub fn command(&self) -> Vec<String> {
+        let text = self.text(self.header.command);
+        text.strip_suffix('\0').unwrap_or(&text).split('\0').map(String::from).collect()
+    }
+
+    /// True when recording ended in an orderly way; false while it goes on and after the process was killed.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.header.status == Status::Finished as u32
+    }
+
+    /// Makes every index valid: what points nowhere points to the empty stack, and the capture is marked.
+    fn check_references(&mut self) {
+        let mut damaged = false;
+        let mut check = |value: &mut u32, limit: usize, instead: u32| {
+            if *value as usize >= limit && *value != instead {
+                *value = instead;
+                damaged = true;
+            }
+        };
+        if self.stacks.is_empty() {
+            self.stacks.push(Stack::default());
+        }
+        if self.codes.is_empty() {
+            self.codes.push(Code::default());
+        }
+        if self.threads.is_empty() {
+            self.threads.push(Thread::default());
+        }
+        let codes = self.codes.len();
+        for (i, stack) in self.stacks.iter_mut().enumerate() {
+            check(&mut stack.parent, i, 0);
+            check(&mut stack.code, codes, 0);
+        }
+        for site in &mut self.sites {
+            check(&mut site.stack, self.stacks.len(), 0);
+            check(&mut site.place, self.places.len(), NO_PLACE);
+            let mut thread = site.thread();
+            check(&mut thread, self.threads.len(), 0);
+            site.thread_and_allocator = (site.thread_and_allocator & 0xff00_0000) | thread;
+        }
+        self.damaged |= damaged;
+    }
+
+    /// Applies what is pending in the set tree, from the current node to the root.
+    fn settle_sets(&mut self, mut sets: Vec<SetNode>) {
+        let mut at = self.header.current_set as usize;
+        while let Some(node) = sets.get(at).copied() {
+            for place in [node.line, node.function] {
+                if at != 0
+                    && let Some(place) = self.places.get_mut(place as usize)
+                {
+                    place.max_bytes = place.max_bytes.max(place.live_bytes.wrapping_add(node.pending_max));
+                    place.live_bytes = place.live_bytes.wrapping_add(node.pending);
+                }
+            }
+            let parent = node.parent as usize;
+            if at == 0 || parent >= at {
+                self.damaged |= at != 0;
+                break;
+            }
+            if let Some(above) = sets.get_mut(parent) {
+                above.pending_max = above.pending_max.max(above.pending.wrapping_add(node.pending_max));
+                above.pending = above.pending.wrapping_add(node.pending);
+            }
+            at = parent;
+        }
+    }
+
+    /// Puts the figures at the peak into every site.
+    fn settle_peak(&mut self) {
+        let header = &mut self.header;
+        let live = self.sites.iter().fold(0u64, |sum, site| sum.wrapping_add(site.live_bytes));
+        let growing = header.peak_state.is_multiple_of(2) || live > header.peak_bytes;
+        for site in &mut self.sites {
+            if growing || site.epoch != header.peak_state {
+                site.peak_bytes = site.live_bytes;
+                site.peak_count = site.live_count;
+            }
+        }
+        if growing {
+            header.peak_bytes = live;
+            header.peak_ms = header.elapsed_ms;
+        }
+        let peak = self.sites.iter().fold(0u64, |sum, site| sum.wrapping_add(site.peak_bytes));
+        // While the process runs, the file changes as it is read; then sums may be off by the events of that time.
+        self.damaged |= header.status == Status::Finished as u32 && peak != header.peak_bytes;
+    }
+}
+
+/// The fixed part and the concatenated extents of each table, as far as the file has them.
+struct Tables {
+    fixed: Vec<u8>,
+    tables: [Vec<u8>; Table::ALL.len()],
+    damaged: bool,
+}
+
+impl Tables {
+    fn collect(bytes: &[u8], fixed: &[u8], header: Header) -> Self {
+        let mut collected = Self { fixed: fixed.to_vec(), tables: Default::default(), damaged: false };
+        let extents = (header.extents as usize).min(MAX_EXTENTS);
+        let directory = fixed.get(DIRECTORY_OFFSET..JOURNAL_OFFSET).unwrap_or_default();
+        let mut pages_left = bytes.len() / PAGE + 1;
+        for entry in directory.chunks_exact(Extent::BYTES).take(extents) {
+            let Some(extent) = Extent::decode(entry) else { break };
+            // Extents never overlap, so together they are no longer than the file: this bounds a hostile one.
+            let pages = (extent.pages as usize).min(pages_left);
+            pages_left -= pages;
+            let start = (extent.first_page as usize).saturating_mul(PAGE).min(bytes.len());
+            let end = start.saturating_add(pages * PAGE).min(bytes.len());
+            if let (Some(slot), Some(part)) =
+                (collected.table_mut(extent.table as usize), bytes.get(start..end))
+            {
+                slot.extend_from_slice(part);
+            } else {
+                collected.damaged = true;
+            }
+        }
+        collected
+    }
+
+    fn table_mut(&mut self, number: usize) -> Option<&mut Vec<u8>> {
+        if number == 0 { Some(&mut self.fixed) } else { self.tables.get_mut(number - 1) }
+    }
+
+    fn undo_event_in_flight(&mut self) {
+        let journal = self.fixed.get(JOURNAL_OFFSET..).unwrap_or_default();
+        let used = u64::decode(journal).unwrap_or(0).min(JOURNAL_ENTRIES as u64) as usize;
+        let entries: Vec<JournalEntry> = journal
+            .get(16..)
+            .unwrap_or_default()
+            .chunks_exact(JournalEntry::BYTES)
+            .take(used)
+            .filter_map(JournalEntry::decode)
+            .collect();
+        for entry in entries.iter().rev() {
+            let offset = (entry.target & ((1 << 56) - 1)) as usize;
+            let restored = self
+                .table_mut((entry.target >> 56) as usize)
+                .and_then(|table| table.get_mut(offset..))
+                .and_then(|place| entry.old.encode(place));
+            self.damaged |= restored.is_none();
+        }
+    }
+
+    fn records<R: Record>(&mut self, table: Table, header: &Header, damaged: &mut bool) -> Vec<R> {
+        let bytes = self.table_mut(table as usize).map(core::mem::take).unwrap_or_default();
+        let expected = header.lengths.get(table as usize).map_or(0, |len| *len as usize);
+        let records: Vec<R> = bytes.chunks_exact(R::BYTES).take(expected).filter_map(R::decode).collect();
+        *damaged |= records.len() < expected;
+        records
+    }
+}
+
+impl Record for u8 {
+    const BYTES: usize = 1;
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        bytes.first().copied()
+    }
+    fn encode(&self, out: &mut [u8]) -> Option<()> {
+        out.first_mut().map(|byte| *byte = *self)
+    }
+}

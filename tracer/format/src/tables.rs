@@ -1,0 +1,320 @@
+//! The tables' records.
+
+use crate::header::Text;
+use crate::record::record;
+
+/// The tables of a capture. The number stands in extents, journal entries and [`crate::Header::lengths`].
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// The fixed structures before the first extent; only as a journal target.
+    Fixed = 0,
+    /// UTF-8 text, referred to by [`Text`].
+    Strings = 1,
+    /// [`Code`].
+    Codes = 2,
+    /// [`Stack`].
+    Stacks = 3,
+    /// [`Site`].
+    Sites = 4,
+    /// [`Place`].
+    Places = 5,
+    /// [`SetNode`].
+    Sets = 6,
+    /// [`Thread`].
+    Threads = 7,
+    /// [`crate::Sample`].
+    Timeline = 8,
+}
+
+impl Table {
+    /// All tables that have extents.
+    pub const ALL: [Self; 8] = [
+        Self::Strings,
+        Self::Codes,
+        Self::Stacks,
+        Self::Sites,
+        Self::Places,
+        Self::Sets,
+        Self::Threads,
+        Self::Timeline,
+    ];
+}
+
+record! {
+    /// A function, as far as figures need it: one for each (name, file, first line) that was seen.
+    Code [24] {
+        /// Qualified name where the interpreter knows it (3.11 and later), else the plain name.
+        name: Text,
+        /// The file as the code object names it; may be relative, or `<string>`.
+        file: Text,
+        /// First line of the function, 1-based.
+        first_line: u32,
+        /// 1 when the file belongs to the project.
+        in_project: u32,
+    }
+}
+
+record! {
+    /// A node of the stack tree: a frame, and the stack below it. Index 0 is the empty stack.
+    ///
+    /// Example: `01 00 00 00  02 00 00 00  2a 00 00 00  03 00 00 00` is the frame of code 2 at line 42 on top of
+    /// stack 1, whose project lines are set 3.
+    Stack [16] {
+        /// The caller's stack; always lower than the own index.
+        parent: u32,
+        /// Index of a [`Code`].
+        code: u32,
+        /// The line that was executing, 1-based, 0 when the code object has none.
+        line: u32,
+        /// Index of the [`SetNode`] with all project lines and functions of this stack.
+        set: u32,
+    }
+}
+
+/// Lower bounds of size classes grow by a factor of four from 16 bytes: see [`size_class_lower_bound`].
+pub const SIZE_CLASSES: usize = 13;
+
+/// The class of a requested size: 0 for less than 16 bytes, then one class per factor of four.
+#[must_use]
+pub const fn size_class(bytes: u64) -> usize {
+    if bytes < 16 {
+        return 0;
+    }
+    let class = (bytes.ilog2() as usize - 4) / 2 + 1;
+    if class < SIZE_CLASSES { class } else { SIZE_CLASSES - 1 }
+}
+
+/// Smallest size in a class, bytes.
+#[must_use]
+pub const fn size_class_lower_bound(class: usize) -> u64 {
+    if class == 0 { 0 } else { 16 << (2 * (class - 1)) }
+}
+
+record! {
+    /// Counters of one (stack, thread, allocator). Two cache lines: the first changes with every event.
+    Site [128] {
+        /// Bytes allocated here and not yet freed.
+        live_bytes: u64,
+        /// Live bytes at the peak, valid as [`crate::Header::peak_state`] says.
+        peak_bytes: u64,
+        /// Allocations not yet freed.
+        live_count: u32,
+        /// Live allocations at the peak.
+        peak_count: u32,
+        /// The peak that `peak_bytes` and `peak_count` belong to.
+        epoch: u32,
+        /// Index of the [`Place`] of the innermost line, [`NO_PLACE`] without one.
+        place: u32,
+        /// Bytes ever allocated.
+        allocated_bytes: u64,
+        /// Allocations ever made.
+        allocated_count: u64,
+        /// Bytes of temporary allocations.
+        temporary_bytes: u64,
+        /// Temporary allocations: freed before their thread's next allocation.
+        temporary_count: u64,
+        /// Index of a [`Stack`].
+        stack: u32,
+        /// The stack's set, again.
+        set: u32,
+        /// Index of a [`Thread`] in the low 24 bits, [`Allocator`] in the high 8.
+        thread_and_allocator: u32,
+        /// Allocations by [`size_class`]; stays at `u32::MAX` when it would overflow.
+        sizes: [u32; SIZE_CLASSES],
+    }
+}
+
+impl Site {
+    /// Packs `thread_and_allocator`.
+    #[must_use]
+    pub const fn key(thread: u32, allocator: Allocator) -> u32 {
+        (thread & 0xff_ffff) | ((allocator as u32) << 24)
+    }
+    /// Index of the thread.
+    #[must_use]
+    pub const fn thread(&self) -> u32 {
+        self.thread_and_allocator & 0xff_ffff
+    }
+    /// The allocator, `None` for a number this version does not know.
+    #[must_use]
+    pub const fn allocator(&self) -> Option<Allocator> {
+        Allocator::from_number((self.thread_and_allocator >> 24) as u8)
+    }
+}
+
+/// No [`Place`].
+pub const NO_PLACE: u32 = u32::MAX;
+
+/// What a [`Place`] is.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaceKind {
+    /// A line of a file: the `self_*` figures.
+    SelfLine = 0,
+    /// A line of a project file: the inclusive figures.
+    TotalLine = 1,
+    /// A function of a project file: the inclusive figures.
+    TotalFunction = 2,
+}
+
+record! {
+    /// A line or function with its own largest number of live bytes. Two places are never the same
+    /// (kind, file, line, name).
+    Place [48] {
+        /// Live bytes of the place, without what is pending in the set tree.
+        live_bytes: i64,
+        /// Largest `live_bytes` ever.
+        max_bytes: i64,
+        /// A [`PlaceKind`].
+        kind: u32,
+        /// The line; for a function its first line.
+        line: u32,
+        /// The file.
+        file: Text,
+        /// A function's name; empty for lines.
+        name: Text,
+        /// Zero.
+        reserved: u64,
+    }
+}
+
+record! {
+    /// A node of the set tree: the set of project lines and functions on a stack, as a path to the root (index 0,
+    /// the empty set). Each node adds one line, and the line's function when no outer node has it.
+    ///
+    /// `pending` and `pending_max` are the sum of what was allocated and freed since the last application, and
+    /// the highest value that sum had. They belong to the places of this node and of all nodes above it. Only
+    /// the nodes from [`crate::Header::current_set`] to the root may have something pending, so an event touches
+    /// two words however many lines are on its stack. Applying a node:
+    /// `max = max(max, live + pending_max); live += pending` for its places, and for its parent
+    /// `pending_max = max(pending_max, pending + child.pending_max); pending += child.pending`.
+    SetNode [32] {
+        /// The smaller set; always lower than the own index.
+        parent: u32,
+        /// Nodes to the root.
+        depth: u32,
+        /// Index of the line's [`Place`].
+        line: u32,
+        /// Index of the function's [`Place`], or [`NO_PLACE`].
+        function: u32,
+        /// Bytes, signed.
+        pending: i64,
+        /// Bytes, never negative.
+        pending_max: i64,
+    }
+}
+
+record! {
+    /// A thread of the process.
+    Thread [16] {
+        /// The kernel's thread id; 0 for the entry that stands for all threads beyond the table's bound.
+        tid: u32,
+        /// Zero.
+        reserved: u32,
+        /// Its name: what Python calls it, else what the kernel does.
+        name: Text,
+    }
+}
+
+/// How memory was asked for. Numbers and names are those of Memray's captures where it knows the function.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Allocator {
+    /// `malloc`, `operator new`.
+    Malloc = 6,
+    /// `realloc`, `reallocarray`.
+    Realloc = 7,
+    /// `calloc`.
+    Calloc = 8,
+    /// `posix_memalign`.
+    PosixMemalign = 9,
+    /// `aligned_alloc`.
+    AlignedAlloc = 10,
+    /// `memalign`.
+    Memalign = 11,
+    /// `valloc`.
+    Valloc = 12,
+    /// `pvalloc`.
+    Pvalloc = 13,
+    /// `mmap`, `mmap64`.
+    Mmap = 14,
+    /// `mremap`, which Memray does not see.
+    Mremap = 32,
+}
+
+impl Allocator {
+    /// Every allocator of this version.
+    pub const ALL: [Self; 10] = [
+        Self::Malloc,
+        Self::Realloc,
+        Self::Calloc,
+        Self::PosixMemalign,
+        Self::AlignedAlloc,
+        Self::Memalign,
+        Self::Valloc,
+        Self::Pvalloc,
+        Self::Mmap,
+        Self::Mremap,
+    ];
+    /// The allocator with this number.
+    #[must_use]
+    pub const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            6 => Self::Malloc,
+            7 => Self::Realloc,
+            8 => Self::Calloc,
+            9 => Self::PosixMemalign,
+            10 => Self::AlignedAlloc,
+            11 => Self::Memalign,
+            12 => Self::Valloc,
+            13 => Self::Pvalloc,
+            14 => Self::Mmap,
+            32 => Self::Mremap,
+            _ => return None,
+        })
+    }
+    /// Memray's name for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Malloc => "MALLOC",
+            Self::Realloc => "REALLOC",
+            Self::Calloc => "CALLOC",
+            Self::PosixMemalign => "POSIX_MEMALIGN",
+            Self::AlignedAlloc => "ALIGNED_ALLOC",
+            Self::Memalign => "MEMALIGN",
+            Self::Valloc => "VALLOC",
+            Self::Pvalloc => "PVALLOC",
+            Self::Mmap => "MMAP",
+            Self::Mremap => "MREMAP",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Record;
+
+    #[test]
+    fn stack_example_decodes() {
+        let bytes = [1, 0, 0, 0, 2, 0, 0, 0, 0x2a, 0, 0, 0, 3, 0, 0, 0];
+        let stack = Stack { parent: 1, code: 2, line: 42, set: 3 };
+        assert_eq!(Stack::decode(&bytes), Some(stack));
+        let mut out = [0; 16];
+        assert_eq!(stack.encode(&mut out), Some(()));
+        assert_eq!(out, bytes);
+    }
+
+    #[test]
+    fn size_classes_begin_at_their_lower_bound() {
+        for class in 1..SIZE_CLASSES {
+            let bound = size_class_lower_bound(class);
+            assert_eq!(size_class(bound), class);
+            assert_eq!(size_class(bound - 1), class - 1);
+        }
+        assert_eq!(size_class(0), 0);
+        assert_eq!(size_class(u64::MAX), SIZE_CLASSES - 1);
+    }
+}
