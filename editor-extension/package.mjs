@@ -1,0 +1,32 @@
+// Makes heaphint-linux-x64.vsix: the extension with the program inside.
+//
+// The program is $HEAPHINT, else the release build of this repository. The licences come from the top of the repository.
+import { spawnSync } from "node:child_process";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+const here = import.meta.dirname;
+const top = resolve(here, "..");
+const program = process.env.HEAPHINT ?? join(top, "target/release/heaphint");
+if (!existsSync(program)) {
+  console.error(`${program} does not exist. Build it with \`cargo build --release\`, or name a program in HEAPHINT.`);
+  process.exit(1);
+}
+mkdirSync(join(here, "bin"), { recursive: true });
+copyFileSync(program, join(here, "bin/heaphint"));
+chmodSync(join(here, "bin/heaphint"), 0o755);
+const licences = readdirSync(top).filter((name) => name.startsWith("LICENSE"));
+for (const name of licences) {
+  copyFileSync(join(top, name), join(here, name));
+}
+const vsce = join(here, "node_modules/@vscode/vsce/vsce");
+const options = ["--target", "linux-x64", "--no-dependencies", "--allow-missing-repository", "--no-rewrite-relative-links"];
+if (licences.length === 0) {
+  options.push("--skip-license");
+}
+const out = process.argv[2] ?? "heaphint-linux-x64.vsix";
+const result = spawnSync(process.execPath, [vsce, "package", ...options, "--out", out], {
+  cwd: here,
+  stdio: "inherit",
+});
+process.exit(result.status ?? 1);

@@ -1,0 +1,19 @@
+/** The user's settings in the shape the server reads; one function, so that the server never sees two shapes. */
+import * as vscode from "vscode";
+import type { Figure, Settings, Units } from "./protocol";
+
+export const SECTION = "heaphint";
+
+/** The settings as they are now. */
+export function readSettings(): Settings {
+  const configuration = vscode.workspace.getConfiguration(SECTION);
+  return {
+    python: configuration.get<string | null>("python")?.trim() || null,
+    inlayHints: {
+      enabled: configuration.get<boolean>("inlayHints.enabled", true),
+      figure: configuration.get<Figure>("inlayHints.figure", "peak"),
+      minimumBytes: configuration.get<number>("inlayHints.minimumBytes", 1024 * 1024),
+    },
+    units: configuration.get<Units>("units", "iec"),
+  };
+}
