@@ -1,0 +1,257 @@
+//! Everything that knows CPython: finding the interpreter, and reading the Python frames of the calling thread.
+//!
+//! There is no profile hook. A walk is: [`frame_reader`], then [`current_frame`] and [`FrameReader::read`] outwards
+//! until null. It reads memory that the calling thread owns, with or without the GIL, and never calls Python.
+//! Frames are read only after the self test in [`proof`] has compared the layout in [`versions`] with the running
+//! interpreter; until then, and in an interpreter that is refused, [`current_frame`] is null.
+//!
+//! This module must never allocate, never write to the interpreter's memory apart from one destructor slot
+//! ([`watch_code_deaths`]), and never guess: what is not known is refused with a sentence.
+
+mod codes;
+mod deaths;
+mod frames;
+mod instances;
+mod interpreter;
+mod lines;
+mod memory;
+mod once;
+mod proof;
+mod text;
+mod threads;
+mod versions;
+
+use core::ffi::{c_int, c_void};
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+
+pub use codes::{CodeText, FILE_BYTES, NAME_BYTES};
+pub use deaths::Watcher;
+pub use frames::{Frame, FrameReader, FrameWords};
+use interpreter::Interpreter;
+use once::Once;
+pub use versions::Version;
+
+const FREE_THREADED: &str =
+    "this is a free-threaded build of Python; heaphint reads the frames of builds with the GIL";
+const DEBUG_BUILD: &str = "this is a debug build of Python; heaphint reads the frames of release builds";
+
+/// What is known of Python in this process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detection {
+    /// No Python is loaded.
+    NotPython,
+    /// A Python with a known layout, which is not proven yet.
+    Waiting,
+    /// The layout is proven; frames are read.
+    Proven,
+    /// A Python whose frames are not read, for the reason that the sentence says.
+    Refused(&'static str),
+}
+
+static STATE: AtomicU8 = AtomicU8::new(ABSENT);
+const ABSENT: u8 = 0;
+/// One thread is in [`detect`].
+const DETECTING: u8 = 1;
+/// The interpreter is known; the self test is not scheduled.
+const WAITING: u8 = 2;
+/// The self test waits for the main thread to reach a safe point.
+const SCHEDULED: u8 = 3;
+const PROVEN: u8 = 4;
+const REFUSED: u8 = 5;
+
+/// Set before the state becomes [`WAITING`].
+static INTERPRETER: Once<Interpreter> = Once::new();
+/// Set before the state becomes [`REFUSED`].
+static REFUSAL: Once<&'static str> = Once::new();
+/// Whether the attributes of instances can be read; set by the self test.
+static CAN_READ_ATTRIBUTES: AtomicU8 = AtomicU8::new(0);
+
+/// Stands in for the interpreter's word while there is no interpreter.
+static NOT_FINALIZING: AtomicUsize = AtomicUsize::new(0);
+/// The interpreter's own word: the thread state that ends the interpreter, or 0.
+static FINALIZING: AtomicPtr<AtomicUsize> = AtomicPtr::new((&raw const NOT_FINALIZING).cast_mut());
+
+fn interpreter() -> Option<&'static Interpreter> {
+    INTERPRETER.get()
+}
+
+fn refuse(reason: &'static str) {
+    REFUSAL.set(reason);
+    STATE.store(REFUSED, Ordering::Release);
+}
+
+/// Looks for Python among the loaded libraries. To be called from the library's constructor, and again when a library
+/// has been loaded later; once Python was found, says what is known of it.
+pub fn detect() -> Detection {
+    if STATE.compare_exchange(ABSENT, DETECTING, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+        match Interpreter::find() {
+            None => STATE.store(ABSENT, Ordering::Release),
+            Some(Err(reason)) => refuse(reason),
+            Some(Ok(interpreter)) => {
+                let finalizing = interpreter.runtime + interpreter.layout.finalizing;
+                INTERPRETER.set(interpreter);
+                FINALIZING.store(finalizing as *mut AtomicUsize, Ordering::Release);
+                STATE.store(WAITING, Ordering::Release);
+            }
+        }
+    }
+    match STATE.load(Ordering::Acquire) {
+        ABSENT | DETECTING => Detection::NotPython,
+        PROVEN => Detection::Proven,
+        REFUSED => Detection::Refused(refusal().unwrap_or_default()),
+        _ => Detection::Waiting,
+    }
+}
+
+/// The interpreter's version; `None` if there is none or it cannot be read.
+pub fn version() -> Option<Version> {
+    interpreter().map(|interpreter| interpreter.version)
+}
+
+/// Why frames are not read: one sentence without a full stop. `None` unless refused.
+pub fn refusal() -> Option<&'static str> {
+    REFUSAL.get().copied()
+}
+
+/// Whether frames are read.
+#[inline]
+pub fn frames_ready() -> bool {
+    STATE.load(Ordering::Relaxed) == PROVEN
+}
+
+/// Whether the interpreter's end has begun. Daemon threads may lose their thread states from then on.
+#[inline]
+pub fn is_finalizing() -> bool {
+    finalizing_thread_state() != 0
+}
+
+#[inline]
+fn finalizing_thread_state() -> usize {
+    // SAFETY: points to the stand-in, or to a word of `_PyRuntime`, which is static.
+    unsafe { &*FINALIZING.load(Ordering::Relaxed) }.load(Ordering::Relaxed)
+}
+
+/// To be called at events: has the self test run once the interpreter is initialized. Costs one load afterwards.
+#[inline]
+pub fn on_event() {
+    if STATE.load(Ordering::Relaxed) == WAITING {
+        schedule_proof();
+    }
+}
+
+#[cold]
+fn schedule_proof() {
+    let Some(interpreter) = interpreter() else { return };
+    let functions = &interpreter.functions;
+    // SAFETY: may be called at any time, from any thread, without the GIL.
+    if unsafe { (functions.is_initialized)() } == 0 || is_finalizing() {
+        return;
+    }
+    if STATE.compare_exchange(WAITING, SCHEDULED, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        return;
+    }
+    // SAFETY: may be called from any thread, without the GIL; it does not allocate, so no hook is entered again.
+    if unsafe { (functions.add_pending_call)(prove, ptr::null_mut()) } != 0 {
+        // The queue is full; another event will try again.
+        STATE.store(WAITING, Ordering::Release);
+    }
+}
+
+/// The pending call: runs in the main thread, at a safe point, with the GIL.
+unsafe extern "C" fn prove(_: *mut c_void) -> c_int {
+    let Some(interpreter) = interpreter() else { return 0 };
+    // SAFETY: Python code may run here, and the GIL is held.
+    let proof = unsafe { proof::run(interpreter) };
+    match proof.and_then(|proof| deaths::install(interpreter).map(|()| proof)) {
+        Ok(proof) => {
+            CAN_READ_ATTRIBUTES.store(proof.can_read_attributes.into(), Ordering::Relaxed);
+            STATE.store(PROVEN, Ordering::Release);
+        }
+        Err(reason) => refuse(reason),
+    }
+    // A pending call reports an exception with another value.
+    0
+}
+
+/// The interpreter, if frames may be read.
+#[inline]
+fn proven() -> Option<&'static Interpreter> {
+    if STATE.load(Ordering::Acquire) == PROVEN { INTERPRETER.get() } else { None }
+}
+
+/// The reader for a walk; `None` until frames are ready.
+#[inline]
+pub fn frame_reader() -> Option<FrameReader> {
+    proven().map(|interpreter| FrameReader::new(&interpreter.layout.frame))
+}
+
+/// The calling thread's innermost frame with Python code; null if it has none or frames are not ready. Works with and
+/// without the GIL. The frame may be incomplete: see [`is_incomplete`].
+#[inline]
+pub fn current_frame() -> *const Frame {
+    match proven() {
+        // SAFETY: the layout is proven.
+        Some(interpreter) => unsafe { frames::current(interpreter, finalizing_thread_state()) },
+        None => ptr::null(),
+    }
+}
+
+/// Copies the names and the first line of a code object into `out`, which is left empty if the object is being
+/// destroyed. For new code objects only: it copies texts.
+///
+/// # Safety
+///
+/// `code` must come from a frame of the calling thread that is alive.
+pub unsafe fn describe(code: usize, out: &mut CodeText) {
+    if let Some(interpreter) = proven() {
+        // SAFETY: the same conditions.
+        unsafe { codes::describe(interpreter, code, out) };
+    }
+}
+
+/// The line of an instruction; 0 if it has none. Decodes the line table from its start.
+///
+/// # Safety
+///
+/// Both words must come from one frame of the calling thread that is alive.
+pub unsafe fn line(code: usize, instruction: usize) -> u32 {
+    match proven() {
+        // SAFETY: the same conditions.
+        Some(interpreter) => unsafe { codes::line(interpreter, code, instruction) },
+        None => 0,
+    }
+}
+
+/// Whether Python itself would not show the frame (`sys._getframe`): it has not reached its function's body, has no
+/// Python code, or its code object is being destroyed. What such a frame allocates belongs to its caller. The answer
+/// is the same for all frames with the same code and instruction, until that code object dies.
+///
+/// # Safety
+///
+/// `words` must have been read from `frame`, which must be a frame of the calling thread that is alive.
+pub unsafe fn is_incomplete(frame: *const Frame, words: &FrameWords) -> bool {
+    // SAFETY: the same conditions.
+    proven().is_none_or(|interpreter| unsafe { codes::is_incomplete(interpreter, frame, words) })
+}
+
+/// Sets who is told of code objects that no longer exist, from the proof on. To be called before [`on_event`]. The
+/// watcher is called with the GIL, right after the destruction; names and lines kept for this address are to be
+/// dropped. It must not call Python.
+pub fn watch_code_deaths(watcher: Watcher) {
+    deaths::watch(watcher);
+}
+
+/// Copies the name of the calling thread as UTF-8 and returns its length in bytes. `None` for threads that were not
+/// started by `threading`, while the thread does not hold the GIL, and whenever anything is unusual.
+///
+/// # Safety
+///
+/// `frame` must be the outermost frame of the calling thread, alive, and `words` what was read from it.
+pub unsafe fn thread_name(frame: *const Frame, words: &FrameWords, out: &mut [u8]) -> Option<usize> {
+    if CAN_READ_ATTRIBUTES.load(Ordering::Relaxed) == 0 {
+        return None;
+    }
+    // SAFETY: the same conditions.
+    proven().and_then(|interpreter| unsafe { threads::name(interpreter, frame, words, out) })
+}

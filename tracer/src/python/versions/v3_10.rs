@@ -1,0 +1,35 @@
+//! CPython 3.10: frames are objects, instructions are counted in code units, lines are in `co_linetable`.
+
+use super::{
+    Attributes, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, TextLayout, ThreadLayout,
+};
+
+pub const LAYOUT: Layout = Layout {
+    finalizing: 16,
+    thread: ThreadLayout { cframe: None, running_is_own: false, frame: 24 },
+    frame: FrameLayout {
+        code: 32,
+        instruction: 96,
+        // `f_lasti` is an int; `f_lineno` follows it in the same word.
+        instruction_mask: 0xffff_ffff,
+        previous: 24,
+        owner: 32,
+        shim_owner: u16::MAX,
+        locals: 352,
+        in_object: None,
+    },
+    code: CodeLayout {
+        name: 112,
+        file: 104,
+        first_line: 40,
+        line_table: 120,
+        instructions: Instructions::UnitIndex,
+    },
+    text: TextLayout { ascii: 48, compact: 72 },
+    instance: InstanceLayout {
+        attributes: Attributes::Dictionary,
+        cached_keys: 872,
+        keys: Keys::Sized,
+        values_header: 0,
+    },
+};

@@ -1,0 +1,35 @@
+//! CPython 3.11: frames become plain structures, reached through a `_PyCFrame`.
+
+use super::{
+    Attributes, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, TextLayout, ThreadLayout,
+};
+
+pub const LAYOUT: Layout = Layout {
+    finalizing: 24,
+    thread: ThreadLayout { cframe: Some(56), running_is_own: false, frame: 8 },
+    frame: FrameLayout {
+        code: 32,
+        instruction: 56,
+        instruction_mask: usize::MAX,
+        previous: 48,
+        owner: 69,
+        // Calls from C have no frame of their own yet.
+        shim_owner: u16::MAX,
+        locals: 72,
+        in_object: Some(24),
+    },
+    code: CodeLayout {
+        name: 128,
+        file: 112,
+        first_line: 72,
+        line_table: 136,
+        instructions: Instructions::Pointer { bytecode: 184, first_traceable: 168 },
+    },
+    text: TextLayout { ascii: 48, compact: 72 },
+    instance: InstanceLayout {
+        attributes: Attributes::ValuesOrDictionary,
+        cached_keys: 872,
+        keys: Keys::Log2,
+        values_header: 0,
+    },
+};

@@ -1,0 +1,34 @@
+//! CPython 3.12: calls from C put a frame without Python code between (owner 3).
+
+use super::{
+    Attributes, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, TextLayout, ThreadLayout,
+};
+
+pub const LAYOUT: Layout = Layout {
+    finalizing: 24,
+    thread: ThreadLayout { cframe: Some(56), running_is_own: true, frame: 0 },
+    frame: FrameLayout {
+        code: 0,
+        instruction: 56,
+        instruction_mask: usize::MAX,
+        previous: 8,
+        owner: 70,
+        shim_owner: 3,
+        locals: 72,
+        in_object: Some(24),
+    },
+    code: CodeLayout {
+        name: 128,
+        file: 112,
+        first_line: 68,
+        line_table: 136,
+        instructions: Instructions::Pointer { bytecode: 192, first_traceable: 176 },
+    },
+    text: TextLayout { ascii: 40, compact: 56 },
+    instance: InstanceLayout {
+        attributes: Attributes::Tagged,
+        cached_keys: 880,
+        keys: Keys::Log2,
+        values_header: 0,
+    },
+};

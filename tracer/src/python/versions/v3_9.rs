@@ -1,0 +1,35 @@
+//! CPython 3.9: frames are objects, lines are in `co_lnotab`.
+
+use super::{
+    Attributes, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, TextLayout, ThreadLayout,
+};
+
+pub const LAYOUT: Layout = Layout {
+    finalizing: 16,
+    thread: ThreadLayout { cframe: None, running_is_own: false, frame: 24 },
+    frame: FrameLayout {
+        code: 32,
+        instruction: 104,
+        // `f_lasti` is an int; `f_lineno` follows it in the same word.
+        instruction_mask: 0xffff_ffff,
+        previous: 24,
+        owner: 32,
+        shim_owner: u16::MAX,
+        locals: 360,
+        in_object: None,
+    },
+    code: CodeLayout {
+        name: 112,
+        file: 104,
+        first_line: 40,
+        line_table: 120,
+        instructions: Instructions::ByteIndex,
+    },
+    text: TextLayout { ascii: 48, compact: 72 },
+    instance: InstanceLayout {
+        attributes: Attributes::Dictionary,
+        cached_keys: 864,
+        keys: Keys::Sized,
+        values_header: 0,
+    },
+};
