@@ -1,7 +1,38 @@
-//! The library that is loaded into Python processes.
+//! The library that is loaded into Python processes: it sees every allocation and free, knows the Python stack of
+//! each, and aggregates them in the capture file as they happen.
+//!
+//! ```text
+//! hooks ──▶ thread, walk ──▶ intern ──▶ aggregate ──▶ capture (shared file)
+//! (malloc…)  (who, frames)   (ids)      (counters)
+//! ```
+//!
+//! It must never harm the program: no output, no lock that the program can hold, no allocation through the
+//! functions it hooks, `errno` as it was. On any problem of its own it stops recording, and the program goes on.
 #![cfg_attr(all(not(test), panic = "abort"), no_std)]
+#![cfg_attr(
+    test,
+    allow(dead_code, reason = "in tests the hooks are not exported, so nothing uses what they use")
+)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
-pub mod python;
+mod aggregate;
+mod capture;
+mod crash_points;
+mod hooks;
+mod intern;
+mod live;
+mod lock;
+mod mappings;
+mod private;
+mod python;
+mod real;
+mod recorder;
+mod start;
+mod sys;
+mod thread;
+mod timeline;
+mod tls;
+mod walk;
 
 #[cfg(all(not(test), panic = "abort"))]
 #[panic_handler]

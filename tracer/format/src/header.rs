@@ -74,8 +74,8 @@ record! {
         timeline_stride: u32,
         /// Entries of the extent directory that are valid.
         extents: u32,
-        /// Python frames below this recursion depth were cut from this many stacks.
-        stacks_cut: u32,
+        /// Zero.
+        reserved_word: u32,
         /// Records of each table that are valid (bytes for the strings), by [`crate::Table`] number.
         lengths: [u32; 16],
         /// Live tracked bytes.

@@ -77,7 +77,8 @@ impl Capture {
     /// # Errors
     /// When the bytes are no capture, or one that cannot be read at all.
     pub fn read(bytes: &[u8]) -> Result<Self, ReadError> {
-        if bytes.is_empty() {
+        // The magic is written last, so zeros are a capture whose process died before it began.
+        if bytes.iter().take(MAGIC.len()).all(|byte| *byte == 0) {
             return Err(ReadError::Empty);
         }
         if !bytes.starts_with(&MAGIC) {
@@ -276,15 +277,5 @@ impl Tables {
         let records: Vec<R> = bytes.chunks_exact(R::BYTES).take(expected).filter_map(R::decode).collect();
         *damaged |= records.len() < expected;
         records
-    }
-}
-
-impl Record for u8 {
-    const BYTES: usize = 1;
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        bytes.first().copied()
-    }
-    fn encode(&self, out: &mut [u8]) -> Option<()> {
-        out.first_mut().map(|byte| *byte = *self)
     }
 }

@@ -49,6 +49,17 @@ pub trait Record: Sized + Copy {
     fn encode(&self, out: &mut [u8]) -> Option<()>;
 }
 
+/// Bytes of text are records of one byte.
+impl Record for u8 {
+    const BYTES: usize = 1;
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        bytes.first().copied()
+    }
+    fn encode(&self, out: &mut [u8]) -> Option<()> {
+        out.first_mut().map(|byte| *byte = *self)
+    }
+}
+
 /// Declares a `#[repr(C)]` struct of little-endian words without padding, and its [`Record`].
 macro_rules! record {
     ($(#[$meta:meta])* $name:ident [$bytes:expr] { $($(#[$field_meta:meta])* $field:ident: $ty:ty,)* }) => {

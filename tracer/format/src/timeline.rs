@@ -31,13 +31,14 @@ pub struct Thinning {
     next_slot: usize,
 }
 
-impl Default for Thinning {
-    fn default() -> Self {
+impl Thinning {
+    /// Empty slots, a sample in every tick.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "a constant expression is needed")]
+    pub const fn new() -> Self {
         Self { stride: 1, last_step: u32::MAX, next_slot: 0 }
     }
-}
 
-impl Thinning {
     /// Whether a sample at `elapsed_ms` would be kept.
     #[must_use]
     pub fn wants(&self, elapsed_ms: u32) -> bool {
@@ -75,7 +76,7 @@ mod tests {
     #[test]
     fn hours_fit_and_stay_evenly_spaced() {
         let mut slots = [Sample::default(); TIMELINE_SLOTS];
-        let mut thinning = Thinning::default();
+        let mut thinning = Thinning::new();
         let end_ms = 3 * 3_600_000;
         for elapsed_ms in (0..end_ms).step_by(10) {
             if thinning.wants(elapsed_ms) {

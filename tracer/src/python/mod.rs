@@ -25,7 +25,7 @@ use core::ffi::{c_int, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 
-pub use codes::{CodeText, FILE_BYTES, NAME_BYTES};
+pub use codes::CodeText;
 pub use deaths::Watcher;
 pub use frames::{Frame, FrameReader, FrameWords};
 use interpreter::Interpreter;

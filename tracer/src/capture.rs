@@ -1,0 +1,459 @@
+//! The capture file as the tracer sees it: tables in shared mappings, growing together with the file.
+//!
+//! Disk space is always reserved before it is mapped: a store into a hole of a full disk would kill the program.
+//! The file is opened anew for each growth, by its name and only if it is still the same file: a descriptor kept
+//! open could be closed, and its number reused, by the program.
+
+use core::ffi::CStr;
+use core::marker::PhantomData;
+use core::mem::offset_of;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
+
+use heaphint_format::{
+    Code, DIRECTORY_OFFSET, EXIT_UNKNOWN, Extent, FIXED_BYTES, Header, JOURNAL_ENTRIES, JOURNAL_OFFSET,
+    Journal, JournalEntry, MAGIC, MAX_EXTENTS, PAGE, Place, Record, Sample, SetNode, Site, Stack,
+    TIMELINE_SLOTS, Table, Text, Thread, VERSION,
+};
+
+use crate::crash_points::crash_point;
+use crate::sys;
+
+/// Longest path of a capture, with its NUL.
+pub const PATH_BYTES: usize = 4096;
+/// Largest single extent.
+const MAX_EXTENT_PAGES: usize = 8192;
+
+/// Why recording stops: the sentence that goes into the capture.
+pub type Problem = &'static str;
+
+const NO_SPACE: Problem = "the disk is full or the capture's file cannot grow: free some space and run again; what was recorded until then is kept";
+const FILE_GONE: Problem = "the capture's file was moved, deleted or made unreadable while it was written; what was recorded until then is kept";
+const NO_MAP: Problem = "the capture's file cannot be mapped: choose a folder on a local disk with -o";
+
+/// One table: a contiguous mapping of its extents.
+pub struct TableMap<R> {
+    at: *mut u8,
+    bytes: usize,
+    len: u32,
+    number: Table,
+    records: PhantomData<R>,
+}
+
+impl<R: Record> TableMap<R> {
+    const fn new(number: Table) -> Self {
+        Self { at: null_mut(), bytes: 0, len: 0, number, records: PhantomData }
+    }
+
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// A record that exists, else one of zeros in the wrong place would be read: callers pass valid ids.
+    #[inline]
+    pub fn get(&self, id: u32) -> R {
+        debug_assert!(id < self.len);
+        // SAFETY: ids are handed out by `push` only, so the record lies inside the mapping.
+        unsafe { self.at.cast::<R>().add(id as usize).read() }
+    }
+
+    /// The word at a byte offset inside a record.
+    #[inline]
+    pub fn word(&self, id: u32, offset: usize) -> SharedWord {
+        let byte = id as usize * R::BYTES + offset;
+        SharedWord {
+            // SAFETY: the record exists, and `offset` is the offset of one of its fields.
+            at: unsafe { self.at.add(byte) }.cast(),
+            target: JournalEntry::target(self.number, byte as u64),
+        }
+    }
+}
+
+/// An aligned 8-byte word of the capture, and its name in the journal.
+#[derive(Clone, Copy)]
+pub struct SharedWord {
+    at: *mut u64,
+    target: u64,
+}
+
+impl SharedWord {
+    #[inline]
+    pub fn load(self) -> u64 {
+        // SAFETY: the word lies in a mapping that lives as long as recording, and is aligned.
+        unsafe { AtomicU64::from_ptr(self.at) }.load(Ordering::Relaxed)
+    }
+
+    /// Stores; never before an earlier store of this thread.
+    #[inline]
+    pub fn store(self, value: u64) {
+        crash_point();
+        // SAFETY: as for `load`.
+        unsafe { AtomicU64::from_ptr(self.at) }.store(value, Ordering::Release);
+    }
+
+    #[inline]
+    pub fn add(self, value: u64) {
+        self.store(self.load().wrapping_add(value));
+    }
+}
+
+/// The journal's writing side. See [`heaphint_format::Journal`].
+#[derive(Clone, Copy)]
+pub struct Transaction {
+    journal: *mut Journal,
+    used: u64,
+}
+
+impl Transaction {
+    /// Notes the present value of a word; to be called for each word before [`Self::publish`].
+    #[inline]
+    pub fn save(&mut self, word: SharedWord) {
+        debug_assert!((self.used as usize) < JOURNAL_ENTRIES);
+        crash_point();
+        // SAFETY: an event saves fewer words than the journal has entries.
+        unsafe {
+            let entry = (&raw mut (*self.journal).entries).cast::<JournalEntry>().add(self.used as usize);
+            entry.write(JournalEntry { target: word.target, old: word.load() });
+        }
+        self.used += 1;
+    }
+
+    /// From here to [`Self::commit`] the reader undoes everything.
+    #[inline]
+    pub fn publish(&self) {
+        compiler_fence(Ordering::Release);
+        self.set_used(self.used);
+    }
+
+    /// The event has happened.
+    #[inline]
+    pub fn commit(self) {
+        self.set_used(0);
+    }
+
+    #[inline]
+    fn set_used(&self, used: u64) {
+        crash_point();
+        // SAFETY: the journal is mapped as long as recording.
+        unsafe { AtomicU64::from_ptr(&raw mut (*self.journal).used) }.store(used, Ordering::Release);
+    }
+}
+
+/// The capture of this process.
+pub struct CaptureFile {
+    fixed: *mut u8,
+    file_pages: u64,
+    identity: (u64, u64),
+    path: [u8; PATH_BYTES],
+    pub strings: TableMap<u8>,
+    pub codes: TableMap<Code>,
+    pub stacks: TableMap<Stack>,
+    pub sites: TableMap<Site>,
+    pub places: TableMap<Place>,
+    pub sets: TableMap<SetNode>,
+    pub threads: TableMap<Thread>,
+    pub timeline: TableMap<Sample>,
+}
+
+// SAFETY: its mappings are reached only through it.
+unsafe impl Send for CaptureFile {}
+
+/// The word of a header field whose offset is a multiple of eight.
+macro_rules! header_word {
+    ($file:expr, $field:ident) => {{
+        const OFFSET: usize = core::mem::offset_of!(heaphint_format::Header, $field);
+        const { assert!(OFFSET % 8 == 0) };
+        $file.fixed_word(OFFSET)
+    }};
+}
+pub(crate) use header_word;
+
+/// The fields that are written before recording begins.
+pub struct Identity<'a> {
+    pub pid: u32,
+    pub parent_pid: u32,
+    pub python_version: u32,
+    pub main_tid: u32,
+    pub started_unix_ms: u64,
+    pub command: &'a [u8],
+    pub directory: &'a [u8],
+    pub project: &'a [u8],
+    pub python_allocator: &'a [u8],
+}
+
+impl CaptureFile {
+    /// No file yet.
+    pub const fn new() -> Self {
+        Self {
+            fixed: null_mut(),
+            file_pages: 0,
+            identity: (0, 0),
+            path: [0; PATH_BYTES],
+            strings: TableMap::new(Table::Strings),
+            codes: TableMap::new(Table::Codes),
+            stacks: TableMap::new(Table::Stacks),
+            sites: TableMap::new(Table::Sites),
+            places: TableMap::new(Table::Places),
+            sets: TableMap::new(Table::Sets),
+            threads: TableMap::new(Table::Threads),
+            timeline: TableMap::new(Table::Timeline),
+        }
+    }
+
+    /// Creates the file and its first records: the empty stack, the empty set, the code and thread that stand
+    /// for "none".
+    pub fn create(&mut self, path: &CStr, identity: &Identity<'_>) -> Result<(), Problem> {
+        let bytes = path.to_bytes_with_nul();
+        self.path.get_mut(..bytes.len()).ok_or(FILE_GONE)?.copy_from_slice(bytes);
+        let file =
+            sys::File::open(path, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL).map_err(|_| FILE_GONE)?;
+        self.identity = file.identity().ok_or(FILE_GONE)?;
+        if !file.reserve(0, FIXED_BYTES as u64) {
+            return Err(NO_SPACE);
+        }
+        self.fixed = map_shared(null_mut(), FIXED_BYTES, &file, 0).ok_or(NO_MAP)?;
+        self.file_pages = (FIXED_BYTES / PAGE) as u64;
+        // The lengths count from here on, so the header comes before the first record. The magic comes last: a
+        // file without it was never a capture.
+        let header = Header {
+            version: VERSION,
+            pid: identity.pid,
+            parent_pid: identity.parent_pid,
+            python_version: identity.python_version,
+            started_unix_ms: identity.started_unix_ms,
+            exit_status: EXIT_UNKNOWN,
+            smallest_bytes: u64::MAX,
+            main_tid: identity.main_tid,
+            timeline_stride: 1,
+            ..Header::default()
+        };
+        // SAFETY: the mapping has room for a header and nobody else sees it yet.
+        unsafe { self.fixed.cast::<Header>().write(header) };
+        for (field, text) in [
+            (offset_of!(Header, command), identity.command),
+            (offset_of!(Header, directory), identity.directory),
+            (offset_of!(Header, project), identity.project),
+            (offset_of!(Header, python_allocator), identity.python_allocator),
+        ] {
+            let text = self.add_text(text)?;
+            self.set_text(field, text);
+        }
+        self.push_stack(Stack::default())?;
+        self.push_code(Code::default())?;
+        self.push_set(SetNode {
+            line: heaphint_format::NO_PLACE,
+            function: heaphint_format::NO_PLACE,
+            ..SetNode::default()
+        })?;
+        self.push_thread(Thread::default())?;
+        for _ in 0..TIMELINE_SLOTS {
+            self.push_sample()?;
+        }
+        header_word!(self, magic).store(u64::from_le_bytes(MAGIC));
+        Ok(())
+    }
+
+    #[inline]
+    pub fn fixed_word(&self, offset: usize) -> SharedWord {
+        SharedWord {
+            // SAFETY: the offset is one of a header field.
+            at: unsafe { self.fixed.add(offset) }.cast(),
+            target: JournalEntry::target(Table::Fixed, offset as u64),
+        }
+    }
+
+    /// Starts a transaction.
+    #[inline]
+    pub fn transaction(&self) -> Transaction {
+        // SAFETY: the journal stands inside the fixed part.
+        Transaction { journal: unsafe { self.fixed.add(JOURNAL_OFFSET) }.cast(), used: 0 }
+    }
+
+    /// Stores a 4-byte header field.
+    pub fn set_header(&self, offset: usize, value: u32) {
+        crash_point();
+        // SAFETY: the offset is that of a header field of four bytes.
+        unsafe { AtomicU32::from_ptr(self.fixed.add(offset).cast()) }.store(value, Ordering::Release);
+    }
+
+    /// Stores a text field of the header.
+    pub fn set_text(&self, offset: usize, text: Text) {
+        self.fixed_word(offset).store(text_word(text));
+    }
+
+    /// Whether [`Self::create`] has succeeded.
+    pub fn exists(&self) -> bool {
+        !self.fixed.is_null()
+    }
+
+    /// Appends text that is not in the table yet.
+    pub fn add_text(&mut self, bytes: &[u8]) -> Result<Text, Problem> {
+        if bytes.is_empty() {
+            return Ok(Text::default());
+        }
+        let text = Text { offset: self.strings.len, len: bytes.len() as u32 };
+        while self.strings.bytes < self.strings.len as usize + bytes.len() {
+            let (at, size) = self.grow(Table::Strings, self.strings.at, self.strings.bytes)?;
+            (self.strings.at, self.strings.bytes) = (at, size);
+        }
+        crash_point();
+        // SAFETY: there is room behind the last byte.
+        unsafe { self.strings.at.add(text.offset as usize).copy_from(bytes.as_ptr(), bytes.len()) };
+        self.strings.len += text.len;
+        self.publish_len(Table::Strings, self.strings.len);
+        Ok(text)
+    }
+
+    /// The bytes of a text that [`Self::add_text`] gave.
+    pub fn text(&self, text: Text) -> &[u8] {
+        if text.len == 0 {
+            return &[];
+        }
+        // SAFETY: the text lies inside the table.
+        unsafe { core::slice::from_raw_parts(self.strings.at.add(text.offset as usize), text.len as usize) }
+    }
+
+    fn publish_len(&self, table: Table, len: u32) {
+        self.set_header(offset_of!(Header, lengths) + 4 * table as usize, len);
+    }
+
+    /// Reserves and maps another extent for a table that is at `at` with `bytes`; its new place and size.
+    #[cold]
+    fn grow(&mut self, table: Table, at: *mut u8, bytes: usize) -> Result<(*mut u8, usize), Problem> {
+        let _errno = sys::ErrnoGuard::new();
+        // SAFETY: `path` holds a NUL-terminated path since `create`.
+        let path = unsafe { CStr::from_ptr(self.path.as_ptr().cast()) };
+        let file = sys::File::open(path, libc::O_RDWR).map_err(|_| FILE_GONE)?;
+        if file.identity() != Some(self.identity) {
+            return Err(FILE_GONE);
+        }
+        let pages = (bytes / PAGE).clamp(first_extent_pages(table), MAX_EXTENT_PAGES);
+        let count = self.extent_count();
+        if count >= MAX_EXTENTS || !file.reserve(self.file_pages * PAGE as u64, (pages * PAGE) as u64) {
+            return Err(NO_SPACE);
+        }
+        let new_bytes = bytes + pages * PAGE;
+        let place = sys::map(
+            null_mut(),
+            new_bytes,
+            libc::PROT_NONE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
+        .ok_or(NO_MAP)?;
+        let extent = Extent { table: table as u32, pages: pages as u32, first_page: self.file_pages };
+        self.file_pages += pages as u64;
+        // SAFETY: `count` is below MAX_EXTENTS, so the entry lies inside the directory.
+        let directory = unsafe { self.fixed.add(DIRECTORY_OFFSET) }.cast::<Extent>();
+        crash_point();
+        // SAFETY: as above.
+        unsafe { directory.add(count).write(extent) };
+        let mut filled = 0;
+        for i in 0..=count {
+            // SAFETY: entries up to `count` are written.
+            let extent = unsafe { directory.add(i).read() };
+            if extent.table == table as u32 {
+                let length = extent.pages as usize * PAGE;
+                // SAFETY: the reservation covers all extents of the table.
+                let part = unsafe { place.add(filled) };
+                map_shared(part, length, &file, extent.first_page * PAGE as u64).ok_or(NO_MAP)?;
+                filled += length;
+            }
+        }
+        self.set_header(offset_of!(Header, extents), count as u32 + 1);
+        if !at.is_null() {
+            // SAFETY: the table is reached through its new place from now on.
+            unsafe { sys::unmap(at, bytes) };
+        }
+        Ok((place, new_bytes))
+    }
+
+    fn extent_count(&self) -> usize {
+        // SAFETY: a header field that only this side writes.
+        unsafe { (*self.fixed.cast::<Header>()).extents as usize }
+    }
+
+    /// Unmaps everything; for a forked child, whose parent goes on writing.
+    pub fn detach(&mut self) {
+        macro_rules! unmap {
+            ($($table:ident),*) => {$(
+                if !self.$table.at.is_null() {
+                    // SAFETY: the mapping is ours, and the table forgets it below.
+                    unsafe { sys::unmap(self.$table.at, self.$table.bytes) };
+                }
+            )*};
+        }
+        unmap!(strings, codes, stacks, sites, places, sets, threads, timeline);
+        if !self.fixed.is_null() {
+            // SAFETY: as above.
+            unsafe { sys::unmap(self.fixed, FIXED_BYTES) };
+        }
+        *self = Self::new();
+    }
+}
+
+/// Declares the appending methods: the record first, then the length.
+macro_rules! push {
+    ($($(#[$doc:meta])* $method:ident($table:ident: $record:ty) = $number:ident;)*) => {
+        impl CaptureFile {$(
+            $(#[$doc])*
+            pub fn $method(&mut self, record: $record) -> Result<u32, Problem> {
+                let id = self.$table.len;
+                if (id as usize + 1) * <$record>::BYTES > self.$table.bytes {
+                    let (at, size) = self.grow(Table::$number, self.$table.at, self.$table.bytes)?;
+                    (self.$table.at, self.$table.bytes) = (at, size);
+                }
+                crash_point();
+                // SAFETY: there is room for one more record.
+                unsafe { self.$table.at.cast::<$record>().add(id as usize).write(record) };
+                self.$table.len = id + 1;
+                self.publish_len(Table::$number, id + 1);
+                Ok(id)
+            }
+        )*}
+    };
+}
+
+push! {
+    /// Appends a function.
+    push_code(codes: Code) = Codes;
+    /// Appends a stack.
+    push_stack(stacks: Stack) = Stacks;
+    /// Appends a site.
+    push_site(sites: Site) = Sites;
+    /// Appends a place.
+    push_place(places: Place) = Places;
+    /// Appends a set.
+    push_set(sets: SetNode) = Sets;
+    /// Appends a thread.
+    push_thread(threads: Thread) = Threads;
+    /// Appends a slot of the timeline.
+    push_slot(timeline: Sample) = Timeline;
+}
+
+impl CaptureFile {
+    fn push_sample(&mut self) -> Result<(), Problem> {
+        self.push_slot(Sample::default()).map(|_| ())
+    }
+}
+
+/// A [`Text`] as the word it is in the file.
+pub fn text_word(text: Text) -> u64 {
+    u64::from(text.offset) | u64::from(text.len) << 32
+}
+
+/// Small captures stay small: what one short script needs.
+fn first_extent_pages(table: Table) -> usize {
+    match table {
+        Table::Timeline => (TIMELINE_SLOTS * Sample::BYTES).div_ceil(PAGE),
+        Table::Threads => 1,
+        Table::Codes | Table::Sets => 4,
+        _ => 16,
+    }
+}
+
+fn map_shared(at: *mut u8, bytes: usize, file: &sys::File, offset: u64) -> Option<*mut u8> {
+    let fixed = if at.is_null() { 0 } else { libc::MAP_FIXED };
+    sys::map(at, bytes, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | fixed, file.raw(), offset)
+}

@@ -1,0 +1,99 @@
+//! For the kill tests alone (feature `crash-points`): places to die, and a log of every event.
+//!
+//! `HEAPHINT_CRASH_AT=n` makes the process kill itself with SIGKILL before its n-th store into the capture,
+//! counted from the first event on. `HEAPHINT_EVENT_LOG=/path` names a file that is created for the log:
+//!
+//! ```text
+//! u64   number of entries that are complete
+//! then  entries of 32 bytes: u32 operation (0 allocated, 1 freed), u32 site, u64 address, u64 bytes,
+//!       u32 count (1 when an allocation begins or ends, 0 when part of a mapping goes), u32 zero
+//! ```
+//!
+//! An entry is complete before the event's first store into the capture, so a capture equals the replay of all
+//! entries, or of all but the last. Without the feature all of this compiles to nothing.
+
+#[cfg(feature = "crash-points")]
+pub use enabled::{begin, crash_point, log_event};
+
+#[cfg(not(feature = "crash-points"))]
+pub use disabled::{begin, crash_point, log_event};
+
+#[cfg(not(feature = "crash-points"))]
+mod disabled {
+    #[inline(always)]
+    pub fn crash_point() {}
+    #[inline(always)]
+    pub fn begin() {}
+    #[inline(always)]
+    pub fn log_event(_operation: u32, _site: u32, _address: usize, _bytes: u64, _count: u32) {}
+}
+
+#[cfg(feature = "crash-points")]
+mod enabled {
+    use core::ffi::CStr;
+    use core::ptr::null_mut;
+    use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+    use crate::sys;
+
+    const LOG_BYTES: usize = 1 << 30;
+
+    static LEFT: AtomicU64 = AtomicU64::new(0);
+    static LOG: AtomicPtr<u64> = AtomicPtr::new(null_mut());
+
+    /// A place between two stores.
+    #[inline]
+    pub fn crash_point() {
+        if LEFT.load(Ordering::Relaxed) != 0 && LEFT.fetch_sub(1, Ordering::Relaxed) == 1 {
+            // SAFETY: plain system calls; the process ends here.
+            unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+        }
+    }
+
+    /// Reads the environment; called right before recording begins.
+    pub fn begin() {
+        // SAFETY: the constructor runs alone; values of the environment end in NUL.
+        unsafe {
+            let log = libc::getenv(c"HEAPHINT_EVENT_LOG".as_ptr());
+            if !log.is_null()
+                && let Ok(file) = sys::File::open(CStr::from_ptr(log), libc::O_RDWR | libc::O_CREAT)
+                && libc::ftruncate(file.raw(), LOG_BYTES as libc::off_t) == 0
+                && let Some(at) = sys::map(
+                    null_mut(),
+                    LOG_BYTES,
+                    libc::PROT_READ | libc::PROT_WRITE,
+                    libc::MAP_SHARED,
+                    file.raw(),
+                    0,
+                )
+            {
+                LOG.store(at.cast(), Ordering::Relaxed);
+            }
+            let crash_at = libc::getenv(c"HEAPHINT_CRASH_AT".as_ptr());
+            if !crash_at.is_null() {
+                LEFT.store(libc::strtoull(crash_at, null_mut(), 10), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Appends to the log; the recorder's lock is held.
+    pub fn log_event(operation: u32, site: u32, address: usize, bytes: u64, count: u32) {
+        let log = LOG.load(Ordering::Relaxed);
+        if log.is_null() {
+            return;
+        }
+        // SAFETY: the log is far longer than any test's events, and the lock makes this thread its only writer.
+        unsafe {
+            let used = log.read();
+            if (used as usize + 2) * 32 > LOG_BYTES {
+                return;
+            }
+            let entry = log.add(1 + used as usize * 4);
+            entry.write(u64::from(operation) | u64::from(site) << 32);
+            entry.add(1).write(address as u64);
+            entry.add(2).write(bytes);
+            entry.add(3).write(u64::from(count));
+            AtomicU64::from_ptr(log).store(used + 1, Ordering::Release);
+        }
+    }
+}

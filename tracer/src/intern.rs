@@ -1,0 +1,418 @@
+//! From what the interpreter shows (code object, instruction) to the ids of the capture.
+//!
+//! Two small caches answer nearly every question: one from (code, instruction) to (function, line), one from
+//! (caller's stack, code, instruction) to stack. They are keyed by addresses, so each entry carries the number of
+//! code objects that died at its address's place in [`DEATHS`], and is void when that has changed.
+
+use core::mem::offset_of;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use heaphint_format::{Code, NO_PLACE, Place, PlaceKind, SetNode, Site, Stack, Text};
+
+use crate::capture::{CaptureFile, Problem, text_word};
+use crate::private::{Array, Index, hash};
+use crate::python::{self, Frame, FrameWords};
+
+const NO_MEMORY: Problem =
+    "there was no memory for the tracer's tables; what was recorded until then is kept";
+
+const DEATH_STAMPS: usize = 4096;
+/// How many code objects died, by hash of their address.
+static DEATHS: [AtomicU32; DEATH_STAMPS] = [const { AtomicU32::new(0) }; DEATH_STAMPS];
+/// How many code objects died in all.
+static ALL_DEATHS: AtomicU32 = AtomicU32::new(0);
+
+fn death_stamp(code: usize) -> u32 {
+    let slot = hash(code as u64, 0) as usize % DEATH_STAMPS;
+    DEATHS.get(slot).map_or(0, |stamp| stamp.load(Ordering::Relaxed))
+}
+
+/// To be called when a code object dies: its address may be used for another one.
+pub fn code_died(code: usize) {
+    let slot = hash(code as u64, 0) as usize % DEATH_STAMPS;
+    if let Some(stamp) = DEATHS.get(slot) {
+        stamp.fetch_add(1, Ordering::Relaxed);
+    }
+    ALL_DEATHS.fetch_add(1, Ordering::Release);
+}
+
+/// Changes whenever a code object dies: ids that a thread remembers by address are void then.
+#[inline]
+pub fn generation() -> u32 {
+    ALL_DEATHS.load(Ordering::Acquire)
+}
+
+/// One frame as it was read from the interpreter.
+#[derive(Clone, Copy, Default)]
+pub struct RawFrame {
+    pub frame: usize,
+    pub code: usize,
+    pub instruction: usize,
+    /// Its stack, once it is known.
+    pub stack: u32,
+}
+
+impl RawFrame {
+    /// The words as they were read, without the link.
+    pub fn words(&self) -> FrameWords {
+        FrameWords { code: self.code, instruction: self.instruction, previous: core::ptr::null() }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Step {
+    code: usize,
+    instruction: usize,
+    parent: u32,
+    stack: u32,
+    stamp: u32,
+    valid: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Location {
+    code_object: usize,
+    instruction: usize,
+    code: u32,
+    line: u32,
+    stamp: u32,
+    valid: u32,
+}
+
+const LOCATIONS: usize = 8192;
+const FIRST_STEPS: usize = 4096;
+const MOST_STEPS: usize = 1 << 17;
+
+/// All tables that give ids.
+pub struct Interner {
+    texts: Texts,
+    codes: Index,
+    stacks: Index,
+    places: Index,
+    sets: Index,
+    sites: Index,
+    steps: Array<Step>,
+    locations: Array<Location>,
+    project: Text,
+    directory_in_project: bool,
+    described: python::CodeText,
+}
+
+/// Texts of the capture, each once.
+struct Texts {
+    texts: Array<Text>,
+    index: Index,
+}
+
+impl Texts {
+    fn get(&mut self, file: &mut CaptureFile, bytes: &[u8]) -> Result<Text, Problem> {
+        let texts = self.texts.as_slice();
+        let text_of = |id: u32| texts.get(id as usize).copied().unwrap_or_default();
+        let wanted = hash_bytes(bytes);
+        if let Some(id) = self.index.find(wanted, |id| file.text(text_of(id)) == bytes) {
+            return Ok(text_of(id));
+        }
+        let text = file.add_text(bytes)?;
+        let id = self.texts.len() as u32;
+        if !self.texts.push(text) {
+            return Err(NO_MEMORY);
+        }
+        let texts = self.texts.as_slice();
+        let hash_of = |id: u32| hash_bytes(file.text(texts.get(id as usize).copied().unwrap_or_default()));
+        if self.index.insert(wanted, id, hash_of) { Ok(text) } else { Err(NO_MEMORY) }
+    }
+}
+
+impl Interner {
+    pub const fn new() -> Self {
+        Self {
+            texts: Texts { texts: Array::new(), index: Index::new() },
+            codes: Index::new(),
+            stacks: Index::new(),
+            places: Index::new(),
+            sets: Index::new(),
+            sites: Index::new(),
+            steps: Array::new(),
+            locations: Array::new(),
+            project: Text { offset: 0, len: 0 },
+            directory_in_project: false,
+            described: python::CodeText::new(),
+        }
+    }
+
+    /// Sets the project: its root and the working directory, without a slash at the end.
+    pub fn set_project(
+        &mut self,
+        file: &mut CaptureFile,
+        root: &[u8],
+        directory: &[u8],
+    ) -> Result<(), Problem> {
+        self.project = self.text(file, root)?;
+        self.directory_in_project = !root.is_empty() && (is_below(directory, root) || directory == root);
+        Ok(())
+    }
+
+    /// The id of a text.
+    pub fn text(&mut self, file: &mut CaptureFile, bytes: &[u8]) -> Result<Text, Problem> {
+        self.texts.get(file, bytes)
+    }
+
+    /// The stack of `frame` on top of `parent`. A frame that the interpreter itself does not show (not begun yet,
+    /// or the interpreter's own) has its caller's stack.
+    #[inline]
+    pub fn stack(&mut self, file: &mut CaptureFile, parent: u32, raw: &RawFrame) -> Result<u32, Problem> {
+        let stamp = death_stamp(raw.code);
+        let at = hash(raw.code as u64 ^ (u64::from(parent) << 40), raw.instruction as u64) as usize
+            & self.steps.len().wrapping_sub(1);
+        if let Some(step) = self.steps.as_slice().get(at)
+            && step.instruction == raw.instruction
+            && step.code == raw.code
+            && step.parent == parent
+            && step.stamp == stamp
+            && step.valid != 0
+        {
+            return Ok(step.stack);
+        }
+        self.new_step(file, parent, raw, stamp)
+    }
+
+    #[cold]
+    fn new_step(
+        &mut self,
+        file: &mut CaptureFile,
+        parent: u32,
+        raw: &RawFrame,
+        stamp: u32,
+    ) -> Result<u32, Problem> {
+        let stack = match self.location(file, raw, stamp)? {
+            Some((code, line)) => self.child(file, parent, code, line)?,
+            None => parent,
+        };
+        let wanted = (file.stacks.len() as usize).next_power_of_two().clamp(FIRST_STEPS, MOST_STEPS);
+        if self.steps.len() < wanted {
+            self.steps.release();
+            // SAFETY: a zeroed step is not valid, which is a state of it.
+            self.steps = unsafe { Array::zeroed(wanted) }.ok_or(NO_MEMORY)?;
+        }
+        let at = hash(raw.code as u64 ^ (u64::from(parent) << 40), raw.instruction as u64) as usize
+            & self.steps.len().wrapping_sub(1);
+        if let Some(step) = self.steps.as_mut_slice().get_mut(at) {
+            *step = Step { code: raw.code, instruction: raw.instruction, parent, stack, stamp, valid: 1 };
+        }
+        Ok(stack)
+    }
+
+    /// Function and line of a frame; `None` when it is not to be shown.
+    fn location(
+        &mut self,
+        file: &mut CaptureFile,
+        raw: &RawFrame,
+        stamp: u32,
+    ) -> Result<Option<(u32, u32)>, Problem> {
+        // SAFETY: the frame was read from the calling thread's own chain in this event.
+        if unsafe { python::is_incomplete(raw.frame as *const Frame, &raw.words()) } {
+            return Ok(None);
+        }
+        if self.locations.len() == 0 {
+            // SAFETY: a zeroed location is not valid, which is a state of it.
+            self.locations = unsafe { Array::zeroed(LOCATIONS) }.ok_or(NO_MEMORY)?;
+        }
+        let at = hash(raw.code as u64, raw.instruction as u64) as usize % LOCATIONS;
+        if let Some(known) = self.locations.as_slice().get(at)
+            && known.instruction == raw.instruction
+            && known.code_object == raw.code
+            && known.stamp == stamp
+            && known.valid != 0
+        {
+            return Ok(Some((known.code, known.line)));
+        }
+        // SAFETY: the code object is alive: a frame of the calling thread runs it.
+        let line = unsafe {
+            python::describe(raw.code, &mut self.described);
+            python::line(raw.code, raw.instruction)
+        };
+        let code = self.code(file)?;
+        if let Some(location) = self.locations.as_mut_slice().get_mut(at) {
+            *location =
+                Location { code_object: raw.code, instruction: raw.instruction, code, line, stamp, valid: 1 };
+        }
+        Ok(Some((code, line)))
+    }
+
+    /// The id of the function that `self.described` holds.
+    fn code(&mut self, file: &mut CaptureFile) -> Result<u32, Problem> {
+        let name = self.texts.get(file, self.described.name.as_bytes())?;
+        let path = self.texts.get(file, self.described.file.as_bytes())?;
+        let first_line = self.described.first_line;
+        let in_project = u32::from(self.is_in_project(file, self.described.file.as_bytes()));
+        let code = Code { name, file: path, first_line, in_project };
+        let hash_of =
+            |code: &Code| hash(text_word(code.name), text_word(code.file) ^ u64::from(code.first_line) << 40);
+        let wanted = hash_of(&code);
+        if let Some(id) = self.codes.find(wanted, |id| file.codes.get(id) == code) {
+            return Ok(id);
+        }
+        let id = file.push_code(code)?;
+        let inserted = self.codes.insert(wanted, id, |id| hash_of(&file.codes.get(id)));
+        if inserted { Ok(id) } else { Err(NO_MEMORY) }
+    }
+
+    fn is_in_project(&self, file: &CaptureFile, path: &[u8]) -> bool {
+        let root = file.text(self.project);
+        match path.first() {
+            None | Some(b'<') => false,
+            Some(b'/') => is_below(path, root) && !is_installed(path.get(root.len()..).unwrap_or_default()),
+            Some(_) => self.directory_in_project && !is_installed(path),
+        }
+    }
+
+    /// The id of the stack (parent, code, line).
+    fn child(&mut self, file: &mut CaptureFile, parent: u32, code: u32, line: u32) -> Result<u32, Problem> {
+        let hash_of = |parent: u32, code: u32, line: u32| {
+            hash(u64::from(parent) << 32 | u64::from(code), u64::from(line))
+        };
+        let wanted = hash_of(parent, code, line);
+        let same = |id: u32| {
+            let stack = file.stacks.get(id);
+            stack.parent == parent && stack.code == code && stack.line == line
+        };
+        if let Some(id) = self.stacks.find(wanted, same) {
+            return Ok(id);
+        }
+        let set = self.set_with(file, file.stacks.get(parent).set, code, line)?;
+        let id = file.push_stack(Stack { parent, code, line, set })?;
+        let inserted = self.stacks.insert(wanted, id, |id| {
+            let stack = file.stacks.get(id);
+            hash_of(stack.parent, stack.code, stack.line)
+        });
+        if inserted { Ok(id) } else { Err(NO_MEMORY) }
+    }
+
+    /// The set `parent` with a project line and its function; `parent` itself when it has them, or when the code
+    /// is not the project's.
+    fn set_with(
+        &mut self,
+        file: &mut CaptureFile,
+        parent: u32,
+        code: u32,
+        line: u32,
+    ) -> Result<u32, Problem> {
+        let code = file.codes.get(code);
+        if code.in_project == 0 {
+            return Ok(parent);
+        }
+        let line_place = self.place(file, PlaceKind::TotalLine, code.file, line, Text::default())?;
+        let mut function =
+            self.place(file, PlaceKind::TotalFunction, code.file, code.first_line, code.name)?;
+        let mut at = parent;
+        while at != 0 {
+            let node = file.sets.get(at);
+            if node.line == line_place {
+                return Ok(parent);
+            }
+            if node.function == function {
+                function = NO_PLACE;
+            }
+            at = node.parent;
+        }
+        let hash_of = |parent: u32, line: u32| hash(u64::from(parent), u64::from(line));
+        let wanted = hash_of(parent, line_place);
+        let same = |id: u32| {
+            let node = file.sets.get(id);
+            node.parent == parent && node.line == line_place && node.function == function
+        };
+        if let Some(id) = self.sets.find(wanted, same) {
+            return Ok(id);
+        }
+        let depth = file.sets.get(parent).depth + 1;
+        let node = SetNode { parent, depth, line: line_place, function, pending: 0, pending_max: 0 };
+        let id = file.push_set(node)?;
+        let inserted = self.sets.insert(wanted, id, |id| {
+            let node = file.sets.get(id);
+            hash_of(node.parent, node.line)
+        });
+        if inserted { Ok(id) } else { Err(NO_MEMORY) }
+    }
+
+    fn place(
+        &mut self,
+        capture: &mut CaptureFile,
+        kind: PlaceKind,
+        file: Text,
+        line: u32,
+        name: Text,
+    ) -> Result<u32, Problem> {
+        let place = Place { kind: kind as u32, file, line, name, ..Place::default() };
+        let hash_of = |place: &Place| {
+            hash(
+                text_word(place.file) ^ text_word(place.name).rotate_left(17),
+                u64::from(place.line) << 2 | u64::from(place.kind),
+            )
+        };
+        let same = |id: u32| {
+            let other = capture.places.get(id);
+            (other.kind, other.file, other.line, other.name) == (place.kind, file, line, name)
+        };
+        let wanted = hash_of(&place);
+        if let Some(id) = self.places.find(wanted, same) {
+            return Ok(id);
+        }
+        let id = capture.push_place(place)?;
+        let inserted = self.places.insert(wanted, id, |id| hash_of(&capture.places.get(id)));
+        if inserted { Ok(id) } else { Err(NO_MEMORY) }
+    }
+
+    /// The site of a stack, and a thread and allocator as [`Site::key`] packs them.
+    pub fn site(&mut self, file: &mut CaptureFile, stack: u32, key: u32) -> Result<u32, Problem> {
+        let hash_of = |stack: u32, key: u32| hash(u64::from(stack), u64::from(key));
+        let wanted = hash_of(stack, key);
+        const STACK: usize = offset_of!(Site, stack);
+        // Stack and set share a word, the key stands alone.
+        let same = |id: u32| {
+            file.sites.word(id, STACK).load() as u32 == stack
+                && file.sites.word(id, STACK + 8).load() as u32 == key
+        };
+        if let Some(id) = self.sites.find(wanted, same) {
+            return Ok(id);
+        }
+        let Stack { code, line, set, .. } = file.stacks.get(stack);
+        let place = if stack == 0 {
+            NO_PLACE
+        } else {
+            let path = file.codes.get(code).file;
+            self.place(file, PlaceKind::SelfLine, path, line, Text::default())?
+        };
+        let site = Site { stack, set, place, thread_and_allocator: key, ..Site::default() };
+        let id = file.push_site(site)?;
+        let inserted = self.sites.insert(wanted, id, |id| {
+            let site = file.sites.get(id);
+            hash_of(site.stack, site.thread_and_allocator)
+        });
+        if inserted { Ok(id) } else { Err(NO_MEMORY) }
+    }
+}
+
+fn is_below(path: &[u8], root: &[u8]) -> bool {
+    !root.is_empty()
+        && path.strip_prefix(root).is_some_and(|rest| rest.first() == Some(&b'/') || root == b"/")
+}
+
+/// Whether a path inside the project is an environment or a standard library kept there.
+fn is_installed(path: &[u8]) -> bool {
+    path.split(|byte| *byte == b'/').any(|part| {
+        matches!(part, b"site-packages" | b"dist-packages" | b".venv" | b"venv" | b"node_modules")
+            || part.starts_with(b"python3.")
+    })
+}
+
+fn hash_bytes(bytes: &[u8]) -> u64 {
+    let mut state = bytes.len() as u64;
+    for chunk in bytes.chunks(8) {
+        let mut word = [0; 8];
+        for (to, from) in word.iter_mut().zip(chunk) {
+            *to = *from;
+        }
+        state = hash(state, u64::from_le_bytes(word));
+    }
+    state
+}

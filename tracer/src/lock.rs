@@ -1,0 +1,87 @@
+//! The one lock around the recorder.
+//!
+//! It is held for some tens of nanoseconds, by code that calls nothing that could block on the program. It never
+//! sleeps in the kernel on a word: a plain store releases it, which halves its cost.
+
+use core::cell::UnsafeCell;
+use core::hint::spin_loop;
+use core::ops::{Deref, DerefMut};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use crate::sys;
+
+/// A value that one thread at a time may use.
+pub struct Lock<T> {
+    taken: AtomicBool,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value is reached only through a guard, and there is one guard at a time.
+unsafe impl<T> Sync for Lock<T> {}
+
+impl<T> Lock<T> {
+    pub const fn new(value: T) -> Self {
+        Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
+    }
+
+    #[inline]
+    pub fn lock(&self) -> Guard<'_, T> {
+        if self.taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            self.wait();
+        }
+        Guard(self)
+    }
+
+    #[cold]
+    fn wait(&self) {
+        let mut round = 0;
+        loop {
+            for _ in 0..64 {
+                if !self.taken.load(Ordering::Relaxed)
+                    && self.taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
+                {
+                    return;
+                }
+                spin_loop();
+            }
+            let _errno = sys::ErrnoGuard::new();
+            sys::pause(round);
+            round += 1;
+        }
+    }
+
+    /// Forgets a holder that does not exist in this process.
+    ///
+    /// # Safety
+    /// Only in a forked child that has a single thread and holds no guard.
+    pub unsafe fn reset_after_fork(&self) {
+        self.taken.store(false, Ordering::Release);
+    }
+}
+
+/// The right to use the value.
+pub struct Guard<'a, T>(&'a Lock<T>);
+
+impl<T> Deref for Guard<'_, T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: this guard is the only one.
+        unsafe { &*self.0.value.get() }
+    }
+}
+
+impl<T> DerefMut for Guard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: this guard is the only one.
+        unsafe { &mut *self.0.value.get() }
+    }
+}
+
+impl<T> Drop for Guard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.taken.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,179 @@
+//! System calls, made directly: the C library's wrappers of the memory ones are our own hooks here.
+//!
+//! They change `errno`; callers on a program's path hold an [`ErrnoGuard`].
+
+use core::ffi::{CStr, c_int, c_long, c_void};
+
+/// Restores `errno` when dropped, so that the program never sees ours.
+pub struct ErrnoGuard(c_int);
+
+impl ErrnoGuard {
+    pub fn new() -> Self {
+        // SAFETY: the location is valid for the calling thread at any time.
+        Self(unsafe { *libc::__errno_location() })
+    }
+}
+
+impl Drop for ErrnoGuard {
+    fn drop(&mut self) {
+        // SAFETY: as above.
+        unsafe { *libc::__errno_location() = self.0 }
+    }
+}
+
+/// Maps memory; `None` on any failure. `fd` is -1 for anonymous memory.
+pub fn map(
+    at: *mut u8,
+    bytes: usize,
+    protection: c_int,
+    flags: c_int,
+    fd: c_int,
+    offset: u64,
+) -> Option<*mut u8> {
+    // SAFETY: callers pass either no address or one inside a mapping of their own.
+    let result = unsafe { libc::syscall(libc::SYS_mmap, at, bytes, protection, flags, fd, offset) };
+    (result > 0).then_some(result as *mut u8)
+}
+
+/// Private zeroed memory.
+pub fn map_private(bytes: usize) -> Option<*mut u8> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    map(core::ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
+}
+
+/// Grows or shrinks private memory, moving it if needed.
+///
+/// # Safety
+/// `at` is a mapping of `bytes` from [`map_private`], and nothing refers to its old place afterwards.
+pub unsafe fn remap(at: *mut u8, bytes: usize, new_bytes: usize) -> Option<*mut u8> {
+    // SAFETY: the caller owns the mapping.
+    let result = unsafe { libc::syscall(libc::SYS_mremap, at, bytes, new_bytes, libc::MREMAP_MAYMOVE) };
+    (result > 0).then_some(result as *mut u8)
+}
+
+/// Unmaps.
+///
+/// # Safety
+/// `at` is a mapping of `bytes` that is not used again.
+pub unsafe fn unmap(at: *mut u8, bytes: usize) {
+    // SAFETY: the caller owns the mapping.
+    unsafe { libc::syscall(libc::SYS_munmap, at, bytes) };
+}
+
+/// An open file of ours; closed when dropped.
+pub struct File(c_int);
+
+impl File {
+    /// Opens with close-on-exec.
+    pub fn open(path: &CStr, flags: c_int) -> Result<Self, c_int> {
+        let flags = flags | libc::O_CLOEXEC;
+        // SAFETY: the path ends in NUL.
+        let fd = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0o644) };
+        // SAFETY: the location is valid.
+        if fd < 0 { Err(unsafe { *libc::__errno_location() }) } else { Ok(Self(fd as c_int)) }
+    }
+
+    pub fn raw(&self) -> c_int {
+        self.0
+    }
+
+    /// Device and inode.
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        let mut stat = core::mem::MaybeUninit::<libc::stat>::zeroed();
+        // SAFETY: the buffer is a stat.
+        if unsafe { libc::fstat(self.0, stat.as_mut_ptr()) } != 0 {
+            return None;
+        }
+        // SAFETY: fstat filled it, and it was zeroed before.
+        let stat = unsafe { stat.assume_init() };
+        Some((stat.st_dev, stat.st_ino))
+    }
+
+    /// Allocates disk space for a range of the file, so that a later store through a mapping cannot fail.
+    pub fn reserve(&self, offset: u64, bytes: u64) -> bool {
+        // SAFETY: plain integers.
+        if unsafe { libc::syscall(libc::SYS_fallocate, self.0, 0, offset, bytes) } == 0 {
+            return true;
+        }
+        // SAFETY: the location is valid.
+        let errno = unsafe { *libc::__errno_location() };
+        if errno != libc::EOPNOTSUPP && errno != libc::ENOSYS {
+            return false;
+        }
+        // The file system cannot reserve: writing zeros does the same.
+        let zeros = [0u8; 4096];
+        let mut done = 0;
+        while done < bytes {
+            let part = (bytes - done).min(zeros.len() as u64);
+            // SAFETY: the buffer is longer than `part`.
+            let written =
+                unsafe { libc::syscall(libc::SYS_pwrite64, self.0, zeros.as_ptr(), part, offset + done) };
+            if written <= 0 {
+                return false;
+            }
+            done += written as u64;
+        }
+        true
+    }
+
+    /// Reads from the start; the number of bytes read.
+    pub fn read(&self, buffer: &mut [u8]) -> usize {
+        // SAFETY: the buffer has that length.
+        let read = unsafe { libc::syscall(libc::SYS_read, self.0, buffer.as_mut_ptr(), buffer.len()) };
+        read.max(0) as usize
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is ours.
+        unsafe { libc::syscall(libc::SYS_close, self.0) };
+    }
+}
+
+/// Milliseconds of a clock: `CLOCK_REALTIME`, or a monotonic one.
+pub fn clock_ms(clock: libc::clockid_t) -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the buffer is a timespec.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
+}
+
+/// The kernel's id of the calling thread.
+pub fn thread_id() -> u32 {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::syscall(libc::SYS_gettid) as u32 }
+}
+
+/// The calling process, as the kernel knows it now.
+pub fn process_id() -> u32 {
+    // SAFETY: takes nothing and cannot fail.
+    unsafe { libc::syscall(libc::SYS_getpid) as u32 }
+}
+
+/// The kernel's name of the calling thread, without its NUL.
+pub fn thread_name(buffer: &mut [u8; 16]) -> &[u8] {
+    // SAFETY: the buffer has the 16 bytes that the kernel writes.
+    unsafe { libc::syscall(libc::SYS_prctl, c_long::from(libc::PR_GET_NAME), buffer.as_mut_ptr()) };
+    buffer.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// Makes pages read as zero in a forked child.
+pub fn wipe_on_fork(at: *mut c_void, bytes: usize) -> bool {
+    // SAFETY: advice changes nothing in this process.
+    unsafe { libc::syscall(libc::SYS_madvise, at, bytes, libc::MADV_WIPEONFORK) == 0 }
+}
+
+/// Gives up the processor for a moment; the longer the more often `round` says it was needed.
+pub fn pause(round: u32) {
+    if round < 100 {
+        // SAFETY: takes nothing.
+        unsafe { libc::syscall(libc::SYS_sched_yield) };
+    } else {
+        let time = libc::timespec { tv_sec: 0, tv_nsec: 50_000 };
+        // SAFETY: the request is a timespec, the remainder is not asked for.
+        unsafe {
+            libc::syscall(libc::SYS_nanosleep, &raw const time, core::ptr::null_mut::<libc::timespec>())
+        };
+    }
+}

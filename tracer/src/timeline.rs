@@ -1,0 +1,101 @@
+//! The timeline's writing side: samples are taken by the threads that allocate.
+//!
+//! There is no thread of ours: programs that fork warn when they have threads they did not start, and some
+//! system calls refuse a process with several.
+
+use core::mem::offset_of;
+
+use heaphint_format::{Header, Sample, Thinning};
+
+use crate::capture::{CaptureFile, header_word};
+use crate::sys;
+
+/// Clock and slots.
+pub struct Timeline {
+    thinning: Thinning,
+    start_ms: u64,
+    /// Milliseconds since recording began, as of the last look at the clock.
+    pub now_ms: u32,
+}
+
+impl Timeline {
+    pub const fn new() -> Self {
+        Self { thinning: Thinning::new(), start_ms: 0, now_ms: 0 }
+    }
+
+    /// Starts the clock.
+    pub fn start(&mut self) {
+        *self = Self { start_ms: sys::clock_ms(libc::CLOCK_MONOTONIC), ..Self::new() };
+    }
+
+    /// Looks at the clock, and takes a sample when it is time for one.
+    pub fn tick(&mut self, file: &CaptureFile) {
+        let now_ms = sys::clock_ms(libc::CLOCK_MONOTONIC_COARSE).saturating_sub(self.start_ms);
+        self.now_ms = u32::try_from(now_ms).unwrap_or(u32::MAX);
+        if self.thinning.wants(self.now_ms) {
+            self.sample(file);
+        }
+    }
+
+    /// Takes the last sample, with the exact time and the kernel's own record of the largest RSS.
+    pub fn finish(&mut self, file: &CaptureFile) {
+        let now_ms = sys::clock_ms(libc::CLOCK_MONOTONIC).saturating_sub(self.start_ms);
+        self.now_ms = u32::try_from(now_ms).unwrap_or(u32::MAX);
+        self.sample(file);
+        self.note_rss(file, peak_rss_bytes());
+    }
+
+    #[cold]
+    fn sample(&mut self, file: &CaptureFile) {
+        let _errno = sys::ErrnoGuard::new();
+        let slot_word = |slot: usize, offset: usize| file.timeline.word(slot as u32, offset);
+        let (slot, tick_plus_one) = self.thinning.place(self.now_ms, |slot| slot_word(slot, 0).load() as u32);
+        let rss_bytes = rss_bytes();
+        // An empty slot first: the process may die between any two stores.
+        slot_word(slot, 0).store(0);
+        slot_word(slot, offset_of!(Sample, rss_bytes)).store(rss_bytes);
+        slot_word(slot, offset_of!(Sample, heap_bytes)).store(header_word!(file, current_bytes).load());
+        slot_word(slot, 0).store(u64::from(tick_plus_one) | u64::from(self.now_ms) << 32);
+        file.set_header(offset_of!(Header, timeline_stride), self.thinning.stride);
+        file.set_header(offset_of!(Header, elapsed_ms), self.now_ms);
+        self.note_rss(file, rss_bytes);
+    }
+
+    fn note_rss(&self, file: &CaptureFile, bytes: u64) {
+        let largest = header_word!(file, rss_peak_bytes);
+        if bytes > largest.load() {
+            largest.store(bytes);
+        }
+    }
+}
+
+/// Resident set size now, from the second field of `/proc/self/statm`; 0 when it cannot be read.
+fn rss_bytes() -> u64 {
+    let mut buffer = [0; 128];
+    let text = read(c"/proc/self/statm", &mut buffer);
+    let pages = text.split(|byte| *byte == b' ').nth(1).map_or(0, number);
+    // SAFETY: takes a number.
+    pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(0) as u64
+}
+
+/// Largest resident set size of this program so far, from `VmHWM`. (`getrusage` would also count what ran in the
+/// process before `exec`.)
+fn peak_rss_bytes() -> u64 {
+    let mut buffer = [0; 4096];
+    let text = read(c"/proc/self/status", &mut buffer);
+    text.split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"VmHWM:"))
+        .map_or(0, |value| number(value.trim_ascii_start()) * 1024)
+}
+
+fn read<'a>(path: &core::ffi::CStr, buffer: &'a mut [u8]) -> &'a [u8] {
+    let Ok(file) = sys::File::open(path, libc::O_RDONLY) else { return &[] };
+    let length = file.read(buffer);
+    buffer.get(..length).unwrap_or_default()
+}
+
+fn number(text: &[u8]) -> u64 {
+    text.iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .fold(0, |value: u64, digit| value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')))
+}
