@@ -1,1 +1,22 @@
-//! Captures in, facts out. No IO, no printing.
+//! Captures in, facts out: what each line, function and stack of a program costs, and which limits it exceeds.
+//!
+//! Everything here is a pure function of its arguments. This crate must never read or write files, print, or know
+//! of terminals, editors or async runtimes. Captures may hold anything: a hostile one gives strange figures, never
+//! a panic.
+
+mod figures;
+#[cfg(any(test, feature = "hand-made"))]
+pub mod hand_made;
+pub mod limits;
+mod path;
+mod profile;
+mod size;
+
+pub use figures::{Figure, Figures, Inexact};
+pub use heaphint_format::{Allocator, Capture, ReadError};
+pub use path::absolute;
+pub use profile::{
+    AllocatorFigures, FileFigures, Frame, FunctionFigures, LineFigures, LocationFigures, ModuleFigures,
+    Profile, Sample, Session, SizeClass, StackFigures, StackList, ThreadFigures, Through,
+};
+pub use size::{SizeError, Units, format_size, parse_size};
