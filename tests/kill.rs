@@ -1,0 +1,196 @@
+//! A process that is killed loses nothing: its capture equals a replay of the events until then.
+//!
+//! The tracer is built with the feature `crash-points`. It can then kill its process between any two stores into
+//! the capture, and it writes each event to a log before it touches the capture.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use heaphint_format::Capture;
+
+use crate::subjects::complaints;
+use crate::support::interpreter::Interpreter;
+use crate::support::playground::Playground;
+use crate::support::process::run;
+use crate::support::replay::{events, recorded, replay};
+
+/// The tracer library with crash points, built once.
+fn library() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("crash-points");
+        let mut build = Command::new(env!("CARGO"));
+        build.current_dir(env!("CARGO_MANIFEST_DIR"));
+        build.args(["build", "-q", "-p", "heaphint-tracer", "--profile", "tracer"]);
+        build.args(["--features", "crash-points", "--target-dir"]).arg(&target);
+        let status = build.stdin(Stdio::null()).status().expect("cargo runs");
+        assert!(status.success(), "the tracer does not build with crash points");
+        target.join("tracer/libheaphint_tracer.so")
+    })
+}
+
+/// One run of `busy.py`.
+struct Run {
+    playground: &'static Playground,
+    interpreter: &'static Interpreter,
+    seed: u64,
+    rounds: u32,
+    threads: u32,
+}
+
+/// How a run ended.
+struct Ending {
+    killed: bool,
+    /// The last event had begun and was not whole: the capture equals the replay without it.
+    in_the_middle: bool,
+    stores: usize,
+    complaint: Option<String>,
+}
+
+impl Run {
+    fn new(seed: u64, threads: u32) -> Self {
+        static PLAYGROUND: OnceLock<Playground> = OnceLock::new();
+        static INTERPRETER: OnceLock<Interpreter> = OnceLock::new();
+        Self {
+            playground: PLAYGROUND.get_or_init(Playground::new),
+            interpreter: INTERPRETER.get_or_init(Interpreter::default),
+            seed,
+            rounds: 60,
+            threads,
+        }
+    }
+
+    fn arguments(&self) -> [String; 3] {
+        [self.seed.to_string(), self.rounds.to_string(), self.threads.to_string()]
+    }
+
+    /// Runs under `heaphint run` and dies before the n-th store.
+    fn killed_at_store(&self, store: u64) -> Ending {
+        let captured = self.playground.recorded(self.interpreter, "busy.py");
+        let log = captured.main.with_extension("log");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_heaphint"));
+        command.arg("run").arg("--tracer-library").arg(library());
+        command.args(["-q", "-o"]).arg(&captured.main).arg("--python").arg(&self.interpreter.path);
+        command.arg(self.playground.path("busy.py")).args(self.arguments());
+        command.env("HEAPHINT_CRASH_AT", store.to_string()).env("HEAPHINT_EVENT_LOG", &log);
+        let outcome = run(&mut command, "");
+        let mut ending = compare(&captured.main, &log);
+        ending.killed = outcome.code == 137;
+        if !ending.killed && outcome.code != 0 {
+            ending.complaint = Some(outcome.text());
+        }
+        ending
+    }
+
+    /// Runs the interpreter itself, so that it is the child that can be killed from here.
+    fn killed_after(&self, delay: Duration) -> Ending {
+        let captured = self.playground.recorded(self.interpreter, "busy.py");
+        let log = captured.main.with_extension("log");
+        let mut command = Command::new(&self.interpreter.path);
+        command.arg(self.playground.path("busy.py")).args(self.arguments());
+        command.env("LD_PRELOAD", library()).env("HEAPHINT_CAPTURE", &captured.main);
+        command.env("HEAPHINT_PROJECT", self.playground.folder()).env("HEAPHINT_EVENT_LOG", &log);
+        let mut child = command.stdin(Stdio::null()).spawn().expect("the interpreter starts");
+        let start = Instant::now();
+        while start.elapsed() < delay || !log.exists() {
+            if child.try_wait().expect("a child can be waited for").is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        child.kill().expect("a child can be killed");
+        let killed = child.wait().expect("a child can be waited for").code().is_none();
+        Ending { killed, ..compare(&captured.main, &log) }
+    }
+}
+
+fn compare(capture: &Path, log: &Path) -> Ending {
+    let complain =
+        |text: String| Ending { killed: false, in_the_middle: false, stores: 0, complaint: Some(text) };
+    let bytes = match std::fs::read(capture) {
+        Ok(bytes) => bytes,
+        Err(error) => return complain(format!("there is no capture: {error}")),
+    };
+    let capture = match Capture::read(&bytes) {
+        Ok(capture) => capture,
+        Err(error) => return complain(error.to_string()),
+    };
+    if capture.damaged {
+        return complain("the capture is damaged".to_owned());
+    }
+    let mut events = events(log);
+    // The interpreter's shutdown ends recording, and the log goes on only while there is recording.
+    let found = recorded(&capture);
+    let all = replay(&events, &capture);
+    let stores = events.len();
+    if found == all {
+        return Ending { killed: false, in_the_middle: false, stores, complaint: None };
+    }
+    events.pop();
+    let without_last = replay(&events, &capture);
+    let differences = found.differences(&without_last);
+    let complaint = (!differences.is_empty()).then(|| {
+        let count = differences.len();
+        let some = differences.into_iter().take(6).collect::<Vec<_>>().join("\n  ");
+        format!("after {stores} events {count} figures are neither those with nor without the last event:\n  {some}")
+    });
+    Ending { killed: false, in_the_middle: true, stores, complaint }
+}
+
+/// Numbers that look random and are the same in every run of the tests.
+fn scattered(seed: u64) -> u64 {
+    let mixed = (seed.wrapping_add(1)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed ^ (mixed >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 16
+}
+
+fn judge(endings: &[Ending], least_killed: usize) {
+    let complaints: Vec<_> = endings.iter().filter_map(|ending| ending.complaint.as_deref()).collect();
+    assert!(complaints.is_empty(), "{} of {}:\n{}", complaints.len(), endings.len(), complaints.join("\n"));
+    let killed = endings.iter().filter(|ending| ending.killed).count();
+    assert!(killed >= least_killed, "only {killed} of {} runs were killed", endings.len());
+}
+
+/// Runs `one` for each number on a few threads.
+fn many(numbers: std::ops::Range<u64>, one: impl Fn(u64) -> Ending + Sync) -> Vec<Ending> {
+    let endings = std::sync::Mutex::new(Vec::new());
+    let numbers: Vec<u64> = numbers.collect();
+    complaints(&numbers, |number| {
+        let ending = one(*number);
+        endings.lock().expect("nobody panics under the lock").push(ending);
+        Vec::new()
+    });
+    endings.into_inner().expect("nobody panics under the lock")
+}
+
+#[test]
+fn a_run_to_the_end_equals_its_replay() {
+    for threads in [0, 3] {
+        let ending = Run::new(1, threads).killed_at_store(u64::MAX);
+        assert_eq!(ending.complaint, None);
+        assert!(!ending.killed && !ending.in_the_middle && ending.stores > 1_000, "{} events", ending.stores);
+    }
+}
+
+#[test]
+fn kills_between_two_stores_of_an_event() {
+    // Each event makes at least six stores, so these moments reach over most of a run.
+    let stores = 6 * Run::new(0, 0).killed_at_store(u64::MAX).stores as u64;
+    let endings = many(0..120, |number| {
+        Run::new(number, (number % 3) as u32).killed_at_store(1 + scattered(number) % stores)
+    });
+    judge(&endings, 100);
+    let in_the_middle = endings.iter().filter(|ending| ending.in_the_middle).count();
+    assert!(in_the_middle >= 20, "only {in_the_middle} kills were in the middle of an event");
+}
+
+#[test]
+fn kills_from_outside() {
+    library();
+    let endings = many(0..80, |number| {
+        let delay = Duration::from_micros(scattered(number) % 300_000);
+        Run { rounds: 2_000, ..Run::new(number, (number % 3) as u32) }.killed_after(delay)
+    });
+    judge(&endings, 60);
+}

@@ -1,0 +1,10 @@
+//! The black-box tests: they know the programs and files that people use, and nothing of their inside.
+//!
+//! Each module tests one promise. Only `kill` reads captures with the format crate itself, because its promise
+//! is about the bytes in the file.
+
+mod kill;
+mod memray;
+mod oracle;
+mod subjects;
+mod support;

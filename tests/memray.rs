@@ -1,0 +1,128 @@
+//! The same subjects through Memray 1.20: what a line holds at the peak is the same to the byte.
+//!
+//! Where the two differ and Memray is at fault, a test of its own says why and holds both figures.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::subjects::{can_run, complaints, names};
+use crate::support::expectation::{SMALL, Subject, figure};
+use crate::support::interpreter::Interpreter;
+use crate::support::playground::{Playground, lines, tests_folder};
+use crate::support::process::run;
+
+/// A virtual environment with Memray and NumPy, made once and kept below `target/`.
+fn memray_python() -> &'static Interpreter {
+    static MADE: OnceLock<Interpreter> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let base = Interpreter::default();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("memray-{}", base.version));
+        let python = folder.join("bin/python");
+        let ready = folder.join("ready");
+        if !ready.exists() {
+            let step = |command: &mut Command, need: &str| {
+                let outcome = run(command, "");
+                assert_eq!(outcome.code, 0, "the comparison with Memray needs {need}: {}", outcome.text());
+            };
+            step(
+                Command::new(&base.path).args(["-m", "venv", "--clear"]).arg(&folder),
+                "python3's venv module",
+            );
+            step(
+                Command::new(&python).args(["-m", "pip", "install", "-q", "memray==1.20.*", "numpy"]),
+                "memray and numpy from PyPI",
+            );
+            std::fs::write(&ready, "").expect("the virtual environment is writable");
+        }
+        Interpreter::ask(&python).expect("the virtual environment has an interpreter")
+    })
+}
+
+/// Memray's figures for a script, in the shape of `heaphint lines --json`.
+fn memray(playground: &Playground, script: &str) -> Value {
+    let python = &memray_python().path;
+    let capture: PathBuf = playground.path(&format!("{script}.memray"));
+    let mut command = Command::new(python);
+    command.args(["-m", "memray", "run", "-q", "-f", "-o"]).arg(&capture).arg(playground.path(script));
+    run(command.env("PYTHONDONTWRITEBYTECODE", "1"), "some input\n");
+    let mut command = Command::new(python);
+    let outcome = run(command.arg(tests_folder().join("support/memray_lines.py")).arg(&capture), "");
+    serde_json::from_slice(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {}", outcome.text()))
+}
+
+fn heaphint(playground: &Playground, script: &str) -> Value {
+    let (outcome, recorded) = playground.run_traced(memray_python(), script, "some input\n");
+    lines(&recorded.main).unwrap_or_else(|error| panic!("{error}: {}", outcome.text()))
+}
+
+/// Figures of both, for one line.
+fn both(script: &str, line_of: &str, name: &str) -> (u64, u64) {
+    let playground = Playground::new();
+    let source = playground.source(script);
+    let line = source.lines().position(|text| text.contains(line_of)).expect("the line is there") as u64 + 1;
+    let of = |document: Value| figure(&document, script, line, name).as_u64().expect("a figure");
+    (of(heaphint(&playground, script)), of(memray(&playground, script)))
+}
+
+#[test]
+fn peaks_agree_to_the_byte() {
+    let playground = Playground::new();
+    let complaints = complaints(&names(), |script| {
+        let source = playground.source(script);
+        let subject = Subject::parse(&source);
+        if subject.memray_differs.is_some() {
+            return Vec::new();
+        }
+        assert!(can_run(memray_python(), &subject), "the virtual environment has {:?}", subject.requires);
+        let (ours, theirs) = (heaphint(&playground, script), memray(&playground, script));
+        let numbers = 1..=source.lines().count() as u64;
+        let mut found = Vec::new();
+        for (line, name) in numbers.flat_map(|line| [(line, "self.peak_bytes"), (line, "total.peak_bytes")]) {
+            let [ours, theirs] = [&ours, &theirs].map(|document| figure(document, script, line, name));
+            let large = theirs.as_u64().max(ours.as_u64()) >= Some(SMALL);
+            // What an import costs depends on the modules that Memray itself has imported before.
+            let import = source.lines().nth(line as usize - 1).is_some_and(|text| text.contains("import "));
+            if large && !import && ours != theirs {
+                found.push(format!("{script} line {line}: {name} is {ours}, Memray says {theirs}"));
+            }
+        }
+        found
+    });
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// Memray does not know mremap: a mapping keeps the size it was made with.
+#[test]
+fn memray_misses_mremap() {
+    assert_eq!(both("mremap.py", "region.resize(9 * MIB)", "self.peak_bytes"), (9 << 20, 0));
+    assert_eq!(both("mremap.py", "mmap.mmap(-1, MIB)", "self.peak_bytes"), (0, 1 << 20));
+}
+
+/// Memray patches the call sites of loaded libraries; a call by ctypes goes through a pointer.
+#[test]
+fn memray_misses_calls_by_ctypes() {
+    assert_eq!(both("allocator_calls.py", "c.malloc(1_000_003)", "self.peak_bytes"), (1_000_003, 0));
+    assert_eq!(both("thread_without_gil.py", "c.malloc(100_000)", "self.peak_bytes"), (2_000_000, 0));
+}
+
+/// Memray keeps stacks with a profile function; a program that sets its own takes the stacks away.
+#[test]
+fn memray_loses_stacks_after_setprofile() {
+    assert_eq!(both("setprofile_none.py", "bytearray(2_000_000)", "self.peak_bytes"), (2_000_001, 2_000_001));
+    assert_eq!(both("setprofile_none.py", "bytearray(3_000_000)", "self.peak_bytes"), (3_000_001, 0));
+}
+
+/// Memray stops before the program's exit handlers run.
+#[test]
+fn memray_misses_exit_handlers() {
+    assert_eq!(both("atexit_handlers.py", "bytearray(4_000_000)", "self.allocated_bytes"), (4_000_001, 0));
+}
+
+/// Memray runs a script inside a function and clears its globals before it stops: they are not leaked there.
+#[test]
+fn memray_clears_globals_before_it_looks_for_leaks() {
+    assert_eq!(both("environment.py", "KEPT = bytearray", "self.leaked_bytes"), (2_000_001, 0));
+}
