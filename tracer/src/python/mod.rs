@@ -16,6 +16,8 @@ mod interpreter;
 mod lines;
 mod memory;
 mod once;
+#[cfg(feature = "frame-oracle")]
+mod oracle;
 mod proof;
 mod text;
 mod threads;

@@ -1,0 +1,653 @@
+"""Compare the tracer's walk of the stack with ``sys._getframe`` on random call graphs.
+
+Usage: ``python fuzz_stacks.py LIBRARY [SEED [STACKS]]``, where LIBRARY is a tracer built with the feature
+``frame-oracle``. Prints one line and exits with 0 if every frame of every stack was equal: code object, line, name
+and file. Thread names and the deaths of code objects are checked as well.
+"""
+
+import ctypes
+import functools
+import operator
+import random
+import sys
+import threading
+import time
+import weakref
+
+CAPACITY = 512
+
+
+class Entry(ctypes.Structure):
+    _fields_ = [("code", ctypes.c_size_t), ("line", ctypes.c_size_t)]
+
+
+with_gil = ctypes.PyDLL(sys.argv[1])
+without_gil = ctypes.CDLL(sys.argv[1])
+seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+wanted = int(sys.argv[3]) if len(sys.argv) > 3 else 20_000
+
+for library in (with_gil, without_gil):
+    library.heaphint_oracle_walk.argtypes = [ctypes.POINTER(Entry), ctypes.c_size_t]
+    library.heaphint_oracle_walk.restype = ctypes.c_size_t
+with_gil.heaphint_oracle_describe.argtypes = [ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+with_gil.heaphint_oracle_describe.restype = ctypes.c_size_t
+with_gil.heaphint_oracle_thread_name.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+with_gil.heaphint_oracle_thread_name.restype = ctypes.c_size_t
+with_gil.heaphint_oracle_refusal.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+with_gil.heaphint_oracle_refusal.restype = ctypes.c_size_t
+with_gil.heaphint_oracle_deaths.argtypes = [ctypes.POINTER(ctypes.c_size_t)]
+with_gil.heaphint_oracle_deaths.restype = ctypes.c_size_t
+
+walk_with_gil = with_gil.heaphint_oracle_walk
+walk_without_gil = without_gil.heaphint_oracle_walk
+getframe = sys._getframe
+
+
+class Figures(threading.local):
+    """What one thread compared."""
+
+    def __init__(self):
+        self.random = random.Random(seed + threading.get_ident())
+        self.depth = 0
+        self.aim = 0
+
+
+figures = Figures()
+stacks = 0
+frames = 0
+failures = []
+described = {}
+
+
+def shown(text):
+    """The text with lone surrogates replaced, as the tracer writes it."""
+    return "".join("\ufffd" if 0xD800 <= ord(c) <= 0xDFFF else c for c in text)
+
+
+def describe(code):
+    out = ctypes.create_string_buffer(8192)
+    length = with_gil.heaphint_oracle_describe(id(code), out, 8192)
+    name, _, file = out.raw[:length].decode().partition("\n")
+    return name, file
+
+
+def line_of(frame):
+    if sys.version_info < (3, 10) and frame.f_trace is not None:
+        # Before 3.10 a frame that was traced once shows the line where it was traced last.
+        return ctypes.pythonapi.PyCode_Addr2Line(ctypes.py_object(frame.f_code), frame.f_lasti)
+    return frame.f_lineno or 0
+
+
+def compare():
+    """Compare this thread's stack. The innermost frame's line moves on between the two walks and is left out."""
+    global stacks, frames
+    # One of its own: a trace function or a finalizer may compare in the middle of this.
+    buffer = (Entry * CAPACITY)()
+    walk = walk_with_gil if figures.random.random() < 0.8 else walk_without_gil
+    count, frame = walk(buffer, CAPACITY), getframe()
+    index = 0
+    while frame is not None:
+        code = frame.f_code
+        entry = buffer[index]
+        line = entry.line if index == 0 else line_of(frame)
+        if index >= count or (entry.code, entry.line) != (id(code), line):
+            failures.append((code, index, count, entry.code == id(code), entry.line, line))
+            return
+        if described.get(id(code)) is not code:
+            described[id(code)] = code
+            name = getattr(code, "co_qualname", code.co_name)
+            if describe(code) != (shown(name), shown(code.co_filename)):
+                failures.append((code, describe(code)))
+        index += 1
+        frame = frame.f_back
+    if index != count:
+        failures.append(("frames too many", index, count))
+    stacks += 1
+    frames += index
+
+
+def step():
+    """Compare sometimes, and go deeper sometimes."""
+    if stacks >= figures.aim or failures:
+        return 1
+    chance = figures.random.random()
+    if chance < 0.4:
+        compare()
+    if figures.depth < 14 and chance > 0.25:
+        figures.depth += 1
+        try:
+            figures.random.choice(SHAPES)()
+        finally:
+            figures.depth -= 1
+    return 1
+
+
+SHAPES = []
+
+
+def shape(function):
+    SHAPES.append(function)
+    return function
+
+
+@shape
+def plain():
+    step()
+
+
+@shape
+def recursion(times=3):
+    if times:
+        return recursion(
+            times - 1,
+        )
+    return step()
+
+
+@shape
+def arguments():
+    def inner(a, *rest, key=None, **others):
+        return step() + a
+
+    inner(1, 2, 3, key=4, other=5)
+    functools.partial(inner, 1)()
+
+
+@shape
+def closure():
+    cell = [0]
+
+    def inner():
+        cell[0] += step()
+        return lambda: (
+            cell,
+            step(),
+        )
+
+    inner()()
+
+
+def counting():
+    for index in range(2):
+        try:
+            step()
+            yield index
+        finally:
+            step()
+
+
+@shape
+def generator():
+    for _ in counting():
+        step()
+
+
+@shape
+def generator_closed_early():
+    running = counting()
+    next(running)
+    running.close()
+
+
+@shape
+def generator_thrown_into():
+    running = counting()
+    next(running)
+    try:
+        running.throw(KeyError("x"))
+    except KeyError:
+        step()
+
+
+def delegating():
+    result = yield from counting()
+    step()
+    return result
+
+
+@shape
+def delegation():
+    list(delegating())
+
+
+@shape
+def sending():
+    def receiver():
+        while True:
+            value = yield step()
+            if value is None:
+                return
+
+    running = receiver()
+    next(running)
+    try:
+        running.send(1)
+        running.send(None)
+    except StopIteration:
+        step()
+
+
+class Awaitable:
+    def __await__(self):
+        step()
+        yield 1
+        return step()
+
+
+async def asynchronous(depth=2):
+    if depth:
+        await asynchronous(depth - 1)
+    await Awaitable()
+    async with AsyncContext():
+        step()
+    async for _ in async_counting():
+        step()
+    return [step() async for _ in async_counting()]
+
+
+async def async_counting():
+    for _ in range(2):
+        await Awaitable()
+        yield step()
+
+
+class AsyncContext:
+    async def __aenter__(self):
+        step()
+
+    async def __aexit__(self, *_):
+        step()
+
+
+@shape
+def coroutine():
+    running = asynchronous()
+    try:
+        for _ in range(figures.random.randrange(12)):
+            running.send(None)
+    except StopIteration:
+        step()
+    running.close()
+
+
+@shape
+def exceptions():
+    def failing():
+        try:
+            raise ValueError(step())
+        finally:
+            step()
+
+    try:
+        failing()
+    except ValueError as error:
+        try:
+            raise KeyError from error
+        except KeyError:
+            step()
+    else:
+        step()
+
+
+@shape
+def exception_through_generator():
+    def failing():
+        yield step()
+        raise ValueError
+
+    try:
+        for _ in failing():
+            step()
+    except ValueError:
+        step()
+
+
+class Everything:
+    """An instance whose special methods all lead back here."""
+
+    def __init__(self, value=0):
+        self.value = value
+        step()
+
+    @property
+    def prop(self):
+        return step()
+
+    @prop.setter
+    def prop(self, _):
+        step()
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return step()
+
+    def __getitem__(self, index):
+        if index > 2:
+            raise IndexError
+        return step()
+
+    def __len__(self):
+        return step()
+
+    def __add__(self, other):
+        return step()
+
+    def __lt__(self, other):
+        return bool(step())
+
+    def __eq__(self, other):
+        return bool(step())
+
+    def __hash__(self):
+        return step()
+
+    def __bool__(self):
+        return bool(step())
+
+    def __call__(self, *_):
+        return step()
+
+    def __enter__(self):
+        return step()
+
+    def __exit__(self, *_):
+        step()
+
+    def __format__(self, spec):
+        return str(step())
+
+    def __del__(self):
+        step()
+
+    @classmethod
+    def method_of_class(cls):
+        return step()
+
+
+class Child(Everything):
+    def __init__(self):
+        super().__init__(step())
+
+    def __new__(cls):
+        step()
+        return super().__new__(cls)
+
+
+@shape
+def special_methods():
+    it = Everything()
+    it.prop = it.prop
+    it.missing
+    it[0]
+    len(it)
+    it + it
+    {it: it}[it]
+    it()
+    with it:
+        step()
+    f"{it:x}"
+    "{:x}".format(it)
+    if it:
+        step()
+    list(it)
+
+
+@shape
+def construction():
+    # Often enough for the call to be specialized.
+    for _ in range(figures.random.choice((1, 1, 40))):
+        Child()
+
+
+@shape
+def class_methods():
+    Everything.method_of_class()
+    operator.methodcaller("method_of_class")(Child)
+
+
+@shape
+def sorting():
+    sorted([2, 1], key=lambda _: step())
+    sorted([Everything(), Everything()])
+    min([1, 2], key=lambda _: (
+        step()
+    ))
+
+
+@shape
+def callbacks():
+    list(map(lambda _: step(), (1, 2)))
+    list(filter(lambda _: step(), (1,)))
+    functools.reduce(lambda a, b: step(), (1, 2))
+
+
+@shape
+def comprehensions():
+    [step() for _ in (1, 2)]
+    {step() for _ in (1,)}
+    {1: step() for _ in (1,)}
+    sum(step()
+        for _ in (1, 2)
+        if step())
+    [[step() for _ in (1,)] for _ in (1, 2)]
+
+
+@shape
+def class_body():
+    class Meta(type):
+        def __new__(cls, name, bases, names):
+            step()
+            return super().__new__(cls, name, bases, names)
+
+        def __call__(cls):
+            step()
+            return super().__call__()
+
+    class Named:
+        def __set_name__(self, owner, name):
+            step()
+
+    class Body(metaclass=Meta):
+        step()
+        field = Named()
+        values = [step() for _ in (1,)]
+
+        def method(self):
+            return step()
+
+    Body().method()
+
+
+@shape
+def executed():
+    text = "step()\n\ndef inner():\n    step()\n\ninner()\n" + "\n" * figures.random.randrange(300) + "step()\n"
+    file = figures.random.choice(("<text>", "caf\xe9.py", "\u65e5\u672c.py", "\U0001f40d.py", "bad\udcff.py"))
+    exec(compile(text, file, "exec"), {"step": step})
+    eval("step() + (lambda: step())()")
+
+
+@shape
+def names_of_all_widths():
+    exec("def caf\xe9(): step()\ndef \u65e5\u672c(): caf\xe9()\n\u65e5\u672c()", {"step": step})
+
+
+@shape
+def deletion():
+    it = Everything()
+    it.cycle = it
+    del it
+    Everything()
+    target = plain_object()
+    reference = weakref.ref(target, lambda _: step())
+    del target
+    return reference
+
+
+def plain_object():
+    class Plain:
+        pass
+
+    return Plain()
+
+
+@shape
+def dying_code():
+    code = compile("def inner(): step()\ninner()", "<dying>", "exec")
+    reference = weakref.ref(code, lambda _: step())
+    exec(code, {"step": step})
+    del code
+    return reference
+
+
+@functools.lru_cache(maxsize=2)
+def cached(number):
+    return step()
+
+
+@shape
+def caching():
+    cached(figures.random.random())
+
+
+@shape
+def traced():
+    def trace(frame, event, argument):
+        if figures.random.random() < 0.1:
+            compare()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        step()
+    finally:
+        sys.settrace(before)
+
+
+@shape
+def profiled():
+    def profile(frame, event, argument):
+        if figures.random.random() < 0.1:
+            compare()
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        step()
+    finally:
+        sys.setprofile(before)
+
+
+def fuzz(count):
+    figures.aim = stacks + count
+    while stacks < figures.aim and not failures:
+        figures.random.choice(SHAPES)()
+        described.clear()
+
+
+def prove():
+    for _ in range(1000):
+        state = with_gil.heaphint_oracle_event()
+        if state != 1:
+            break
+        time.sleep(0.001)
+    if state != 2:
+        out = ctypes.create_string_buffer(1000)
+        length = with_gil.heaphint_oracle_refusal(out, 1000)
+        sys.exit(f"state {state}: {out.raw[:length].decode()}")
+
+
+class NamedThread(threading.Thread):
+    """Attributes before and after those of ``Thread``."""
+
+    def __init__(self, name, attributes):
+        for index in range(attributes):
+            setattr(self, f"attribute_{index}", index)
+        super().__init__(name=name)
+        self.after = 1
+
+    def run(self):
+        check_name()
+
+
+class SlottedThread(threading.Thread):
+    __slots__ = ("one", "two")
+
+    def run(self):
+        check_name()
+
+
+names_checked = 0
+
+
+def own_name():
+    out = ctypes.create_string_buffer(1000)
+    length = with_gil.heaphint_oracle_thread_name(out, 1000)
+    return out.raw[:length].decode()
+
+
+def check_name():
+    global names_checked
+    thread = threading.current_thread()
+    for rename in (None, "renamed", "\u65e5\u672c", "caf\xe9 \U0001f40d"):
+        if rename is not None:
+            thread.name = rename
+        if own_name() != thread.name:
+            failures.append(("thread name", own_name(), thread.name))
+        names_checked += 1
+    vars(thread)["extra"] = 1
+    if own_name() != thread.name:
+        failures.append(("thread name with a dictionary", own_name(), thread.name))
+
+
+def check_thread_names():
+    threads = [NamedThread(f"worker {count}", count) for count in (0, 1, 5, 20, 29, 31, 60)]
+    threads += [SlottedThread(name="slotted"), threading.Thread(target=check_name), threading.Timer(0, check_name)]
+    shrunk = threading.Thread(target=check_name)
+    vars(shrunk)
+    del shrunk._kwargs
+    shrunk._kwargs = {}
+    threads.append(shrunk)
+    for thread in threads:
+        thread.start()
+        thread.join()
+    if own_name() != "":
+        failures.append(("the main thread has a name", own_name()))
+
+
+def check_deaths():
+    last = ctypes.c_size_t()
+    before = with_gil.heaphint_oracle_deaths(last)
+    for index in range(1000):
+        code = compile(f"x = {index}", "<dying>", "exec")
+        exec(code, {})
+        address = id(code)
+        del code
+        count = with_gil.heaphint_oracle_deaths(last)
+        if last.value != address or count != before + index + 1:
+            failures.append(("death of a code object", index, count - before))
+            return
+
+
+def main():
+    prove()
+    with_gil.heaphint_oracle_is_finalizing() == 0 or failures.append("finalizing")
+    check_deaths()
+    check_thread_names()
+    fuzz(wanted // 2)
+    sys.setswitchinterval(1e-5)
+    threads = [threading.Thread(target=fuzz, args=(wanted // 8,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for failure in failures[:5]:
+        print("differs:", failure)
+    version = "%d.%d.%d" % sys.version_info[:3]
+    print(f"{version}: {stacks} stacks, {frames} frames, {names_checked} names, {len(failures)} differences")
+    return 1 if failures or not names_checked else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
