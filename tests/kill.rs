@@ -66,17 +66,22 @@ impl Run {
         [self.seed.to_string(), self.rounds.to_string(), self.threads.to_string()]
     }
 
-    /// Runs under `heaphint run` and dies before the n-th store.
+    /// The interpreter itself with the library in it, as `heaphint run` starts it.
+    fn command(&self, capture: &Path) -> Command {
+        let mut command = Command::new(&self.interpreter.path);
+        command.arg(self.playground.path("busy.py")).args(self.arguments());
+        command.env("LD_PRELOAD", library()).env("HEAPHINT_CAPTURE", capture);
+        command.env("HEAPHINT_PROJECT", self.playground.folder());
+        command.env("HEAPHINT_EVENT_LOG", capture.with_extension("log"));
+        command
+    }
+
+    /// Dies before the n-th store.
     fn killed_at_store(&self, store: u64) -> Ending {
         let captured = self.playground.recorded(self.interpreter, "busy.py");
-        let log = captured.main.with_extension("log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_heaphint"));
-        command.arg("run").arg("--tracer-library").arg(library());
-        command.args(["-q", "-o"]).arg(&captured.main).arg("--python").arg(&self.interpreter.path);
-        command.arg(self.playground.path("busy.py")).args(self.arguments());
-        command.env("HEAPHINT_CRASH_AT", store.to_string()).env("HEAPHINT_EVENT_LOG", &log);
-        let outcome = run(&mut command, "");
-        let mut ending = compare(&captured.main, &log);
+        let mut command = self.command(&captured.main);
+        let outcome = run(command.env("HEAPHINT_CRASH_AT", store.to_string()), "");
+        let mut ending = compare(&captured.main);
         ending.killed = outcome.code == 137;
         if !ending.killed && outcome.code != 0 {
             ending.complaint = Some(outcome.text());
@@ -84,14 +89,11 @@ impl Run {
         ending
     }
 
-    /// Runs the interpreter itself, so that it is the child that can be killed from here.
+    /// Is killed from here.
     fn killed_after(&self, delay: Duration) -> Ending {
         let captured = self.playground.recorded(self.interpreter, "busy.py");
         let log = captured.main.with_extension("log");
-        let mut command = Command::new(&self.interpreter.path);
-        command.arg(self.playground.path("busy.py")).args(self.arguments());
-        command.env("LD_PRELOAD", library()).env("HEAPHINT_CAPTURE", &captured.main);
-        command.env("HEAPHINT_PROJECT", self.playground.folder()).env("HEAPHINT_EVENT_LOG", &log);
+        let mut command = self.command(&captured.main);
         let mut child = command.stdin(Stdio::null()).spawn().expect("the interpreter starts");
         let start = Instant::now();
         while start.elapsed() < delay || !log.exists() {
@@ -102,14 +104,15 @@ impl Run {
         }
         child.kill().expect("a child can be killed");
         let killed = child.wait().expect("a child can be waited for").code().is_none();
-        Ending { killed, ..compare(&captured.main, &log) }
+        Ending { killed, ..compare(&captured.main) }
     }
 }
 
-fn compare(capture: &Path, log: &Path) -> Ending {
+/// Holds a capture against the log beside it.
+fn compare(path: &Path) -> Ending {
     let complain =
         |text: String| Ending { killed: false, in_the_middle: false, stores: 0, complaint: Some(text) };
-    let bytes = match std::fs::read(capture) {
+    let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) => return complain(format!("there is no capture: {error}")),
     };
@@ -120,8 +123,7 @@ fn compare(capture: &Path, log: &Path) -> Ending {
     if capture.damaged {
         return complain("the capture is damaged".to_owned());
     }
-    let mut events = events(log);
-    // The interpreter's shutdown ends recording, and the log goes on only while there is recording.
+    let mut events = events(&path.with_extension("log"));
     let found = recorded(&capture);
     let all = replay(&events, &capture);
     let stores = events.len();
@@ -193,4 +195,18 @@ fn kills_from_outside() {
         Run { rounds: 2_000, ..Run::new(number, (number % 3) as u32) }.killed_after(delay)
     });
     judge(&endings, 60);
+}
+
+#[test]
+fn heaphint_run_reports_a_kill() {
+    let run_of = Run::new(5, 0);
+    let captured = run_of.playground.recorded(run_of.interpreter, "busy.py");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_heaphint"));
+    command.arg("run").arg("--tracer-library").arg(library()).arg("-q").arg("-o").arg(&captured.main);
+    command.arg("--python").arg(&run_of.interpreter.path);
+    command.arg(run_of.playground.path("busy.py")).args(run_of.arguments());
+    command.env("HEAPHINT_CRASH_AT", "20000").env("HEAPHINT_EVENT_LOG", captured.main.with_extension("log"));
+    let outcome = run(&mut command, "");
+    assert_eq!(outcome.code, 137, "{}", outcome.text());
+    assert_eq!(compare(&captured.main).complaint, None);
 }

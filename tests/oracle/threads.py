@@ -9,7 +9,8 @@ import settle  # noqa: F401
 def python_threads():
     def work():
         for _ in range(50):
-            # expect: self.allocated_count=200 self.allocated_bytes=3000000 self.leaked_bytes=3000000
+            # expect: self.allocated_count=200 self.allocated_bytes=3000000
+            # expect: self.leaked_bytes=3000000
             oracle.without_gil("malloc", 0, 15_000)
 
     workers = [threading.Thread(target=work) for _ in range(4)]

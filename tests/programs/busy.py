@@ -1,4 +1,4 @@
-"""Work of every kind for the kill tests: growth, peaks, reallocs, partial unmaps, recursion, threads.
+"""Work of every kind for the kill tests: peaks, reallocs, partial unmaps, recursion, threads.
 
 Usage: python busy.py SEED ROUNDS THREADS
 """
