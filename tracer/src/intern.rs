@@ -301,22 +301,27 @@ impl Interner {
         if code.in_project == 0 {
             return Ok(parent);
         }
-        let line_place = self.place(file, PlaceKind::TotalLine, code.file, line, Text::default())?;
+        let mut line_place = self.place(file, PlaceKind::TotalLine, code.file, line, Text::default())?;
         let mut function =
             self.place(file, PlaceKind::TotalFunction, code.file, code.first_line, code.name)?;
         let mut at = parent;
         while at != 0 {
             let node = file.sets.get(at);
             if node.line == line_place {
-                return Ok(parent);
+                line_place = NO_PLACE;
             }
             if node.function == function {
                 function = NO_PLACE;
             }
             at = node.parent;
         }
-        let hash_of = |parent: u32, line: u32| hash(u64::from(parent), u64::from(line));
-        let wanted = hash_of(parent, line_place);
+        if (line_place, function) == (NO_PLACE, NO_PLACE) {
+            return Ok(parent);
+        }
+        let hash_of = |parent: u32, line: u32, function: u32| {
+            hash(u64::from(parent), u64::from(line) << 32 | u64::from(function))
+        };
+        let wanted = hash_of(parent, line_place, function);
         let same = |id: u32| {
             let node = file.sets.get(id);
             node.parent == parent && node.line == line_place && node.function == function
@@ -329,7 +334,7 @@ impl Interner {
         let id = file.push_set(node)?;
         let inserted = self.sets.insert(wanted, id, |id| {
             let node = file.sets.get(id);
-            hash_of(node.parent, node.line)
+            hash_of(node.parent, node.line, node.function)
         });
         if inserted { Ok(id) } else { Err(NO_MEMORY) }
     }

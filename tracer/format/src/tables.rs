@@ -181,7 +181,8 @@ record! {
 
 record! {
     /// A node of the set tree: the set of project lines and functions on a stack, as a path to the root (index 0,
-    /// the empty set). Each node adds one line, and the line's function when no outer node has it.
+    /// the empty set). Each node adds a line, the line's function, or both: what no outer node has. A lambda on the
+    /// line of its caller adds only a function.
     ///
     /// `pending` and `pending_max` are the sum of what was allocated and freed since the last application, and
     /// the highest value that sum had. They belong to the places of this node and of all nodes above it. Only
@@ -194,7 +195,7 @@ record! {
         parent: u32,
         /// Nodes to the root.
         depth: u32,
-        /// Index of the line's [`Place`].
+        /// Index of the line's [`Place`], or [`NO_PLACE`].
         line: u32,
         /// Index of the function's [`Place`], or [`NO_PLACE`].
         function: u32,
