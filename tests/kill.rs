@@ -175,14 +175,22 @@ fn a_run_to_the_end_equals_its_replay() {
     }
 }
 
+/// About the number of stores of a run; the last one that still kills it, by doubling.
+fn stores_of(threads: u32) -> u64 {
+    let dies = |store: &u64| Run::new(0, threads).killed_at_store(*store).killed;
+    let powers = std::iter::successors(Some(1 << 12), |store| Some(store * 2));
+    powers.take_while(dies).last().expect("a run has thousands of stores") * 3 / 2
+}
+
 #[test]
 fn kills_between_two_stores_of_an_event() {
-    // Each event makes at least six stores, so these moments reach over most of a run.
-    let stores = 6 * Run::new(0, 0).killed_at_store(u64::MAX).stores as u64;
+    let stores = [0, 1, 2].map(stores_of);
     let endings = many(0..120, |number| {
-        Run::new(number, (number % 3) as u32).killed_at_store(1 + scattered(number) % stores)
+        let threads = number % 3;
+        let store = 1 + scattered(number) % stores[threads as usize];
+        Run::new(number, threads as u32).killed_at_store(store)
     });
-    judge(&endings, 100);
+    judge(&endings, 80);
     let in_the_middle = endings.iter().filter(|ending| ending.in_the_middle).count();
     assert!(in_the_middle >= 20, "only {in_the_middle} kills were in the middle of an event");
 }
