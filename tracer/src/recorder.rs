@@ -109,9 +109,17 @@ impl Recorder {
         self.pid == sys::process_id()
     }
 
-    /// Adds a thread to the capture; its index, 0 when there are too many.
+    /// Adds a thread to the capture; its index, 0 when there are too many. A thread that allocates in its last
+    /// moments, after its record was given up, has its old index.
     pub fn add_thread(&mut self, tid: u32, name: &[u8], most: u32) -> u32 {
-        if !self.recording || self.file.threads.len() >= most {
+        /// Thread ids are used again much later than this.
+        const RECENT: u32 = 256;
+        let count = self.file.threads.len();
+        let mut recent = (count.saturating_sub(RECENT).max(1)..count).rev();
+        if let Some(index) = recent.find(|index| self.file.threads.get(*index).tid == tid) {
+            return index;
+        }
+        if !self.recording || count >= most {
             return 0;
         }
         let added = self.interner.text(&mut self.file, name).and_then(|name| {
