@@ -246,7 +246,8 @@ impl Recorder {
             }
         }
         let stack = frames.last().map_or(0, |raw| raw.stack);
-        if ask_name && let Some(outermost) = frames.first() {
+        // A frame without code is the interpreter's own entry from C.
+        if ask_name && let Some(outermost) = frames.iter().find(|raw| raw.code != 0) {
             let outermost = *outermost;
             let known = self.name_thread(thread.index, &outermost)?;
             thread.name_questions = if known { 0 } else { thread.name_questions - 1 };
