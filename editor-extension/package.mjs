@@ -20,7 +20,13 @@ for (const name of licences) {
   copyFileSync(join(top, name), join(here, name));
 }
 const vsce = join(here, "node_modules/@vscode/vsce/vsce");
-const options = ["--target", "linux-x64", "--no-dependencies", "--allow-missing-repository", "--no-rewrite-relative-links"];
+const options = [
+  "--target",
+  "linux-x64",
+  "--no-dependencies",
+  "--allow-missing-repository",
+  "--no-rewrite-relative-links",
+];
 if (licences.length === 0) {
   options.push("--skip-license");
 }
