@@ -12,7 +12,7 @@ const options = {
   external: ["vscode"],
   minify: flags.has("--minify"),
   sourcemap: !flags.has("--minify"),
-  logLevel: "info",
+  logLevel: flags.has("--watch") ? "info" : "warning",
 };
 if (flags.has("--watch")) {
   await (await context(options)).watch();

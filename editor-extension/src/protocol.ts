@@ -17,7 +17,7 @@ export interface ProfileParams {
   uri: string;
   /** What the program finds in `sys.argv[1:]`. */
   args?: string[];
-  /** Run only this test function of the file, with pytest. */
+  /** Run only this test function of the file: `test_a` or `TestB::test_c`. */
   test?: string;
 }
 
@@ -30,7 +30,10 @@ export interface ProfileResponse {
 /** The method of the notification that ends a run. */
 export const RUN_FINISHED = "heaphint/runFinished";
 
-/** How a run came to its end. */
+/**
+ * How a run came to its end: the program ended with exit code 0; it could not be started, ended with another code, or
+ * nothing could be read; somebody cancelled it.
+ */
 export type RunOutcome = "finished" | "failed" | "cancelled";
 
 /** What the notification `RUN_FINISHED` says. */
@@ -41,7 +44,7 @@ export interface RunFinished {
   message: string;
   /** The most memory the process held at any moment, in bytes; null when nothing was measured. */
   peakBytes: number | null;
-  /** The program's exit code; null when it did not end by itself. */
+  /** The program's exit code, 128 + N for signal N; null when it did not end by itself. */
   exitCode: number | null;
 }
 
@@ -60,7 +63,7 @@ export interface InlayHintSettings {
   minimumBytes: number;
 }
 
-export type Figure = "peak" | "max" | "allocated" | "leaked";
+export type Figure = "peak" | "max" | "allocated" | "leaked" | "temporary";
 
 /** Binary (KiB) or decimal (kB) units. */
 export type Units = "iec" | "si";

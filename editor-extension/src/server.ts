@@ -90,7 +90,6 @@ export class Server {
       traceOutputChannel: this.log.trace,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       initializationOptions: readSettings,
-      synchronize: { configurationSection: SECTION },
       middleware: {
         // What a code lens starts is shown like what the command starts.
         executeCommand: (name, args, next) =>

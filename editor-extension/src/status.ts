@@ -29,10 +29,11 @@ export class Status implements vscode.Disposable {
     this.show();
   }
 
-  /** The server could not be started. */
+  /** There is no server. */
   fail(message: string): void {
     this.last = { failed: true, message };
     this.show();
+    this.item.backgroundColor = new vscode.ThemeColor("statusBarItem.errorBackground");
   }
 
   private show(): void {
@@ -46,7 +47,6 @@ export class Status implements vscode.Disposable {
       item.text = "$(error) Heaphint";
       item.tooltip = `${last.message}\nClick to show the log.`;
       item.command = "heaphint.showLog";
-      item.backgroundColor = new vscode.ThemeColor("statusBarItem.errorBackground");
     } else {
       item.text = "$(pulse) Heaphint";
       item.tooltip = `${last === undefined ? "" : `${last.message}\n`}Click to profile the memory of the open Python file.`;
