@@ -87,51 +87,53 @@ static word do_mmap64(word p, word a, word b) {
 /* From `a` to `b` bytes; it may move. */
 static word do_mremap(word p, word a, word b) { return mapped(mremap((void *)p, a, b, MREMAP_MAYMOVE)); }
 
-/* The same functions through pointers: looked up behind this library, in libc, and by version. */
-static void *libc_symbol(const char *name) {
-    void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
-    void *symbol = libc ? dlsym(libc, name) : NULL;
-    if (libc) dlclose(libc);
-    return symbol;
+/* The same functions through pointers, which are looked up when the module is loaded: looking up may allocate. */
+static struct {
+    void *(*default_malloc)(size_t);
+    void *(*next_malloc)(size_t);
+    void *(*malloc)(size_t);
+    void *(*calloc)(size_t, size_t);
+    void *(*realloc)(void *, size_t);
+    void (*free)(void *);
+    void *(*mmap)(void *, size_t, int, int, int, off_t);
+    void (*free_sized)(void *, size_t);
+    void (*free_aligned_sized)(void *, size_t, size_t);
+} by_name;
+
+static void *libc;
+
+static void look_up(void) {
+    libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    by_name.default_malloc = dlsym(RTLD_DEFAULT, "malloc");
+    by_name.next_malloc = dlsym(RTLD_NEXT, "malloc");
+    by_name.malloc = dlsym(libc, "malloc");
+    by_name.calloc = dlsym(libc, "calloc");
+    by_name.realloc = dlsym(libc, "realloc");
+    by_name.free = dlsym(libc, "free");
+    by_name.mmap = dlsym(libc, "mmap");
+    by_name.free_sized = dlsym(RTLD_DEFAULT, "free_sized");
+    by_name.free_aligned_sized = dlsym(RTLD_DEFAULT, "free_aligned_sized");
 }
-static word dlsym_default_malloc(word p, word a, word b) {
-    return (word)((void *(*)(size_t))dlsym(RTLD_DEFAULT, "malloc"))(a);
-}
-static word dlsym_next_malloc(word p, word a, word b) {
-    return (word)((void *(*)(size_t))dlsym(RTLD_NEXT, "malloc"))(a);
-}
-static word dlsym_libc_malloc(word p, word a, word b) {
-    return (word)((void *(*)(size_t))libc_symbol("malloc"))(a);
-}
-static word dlsym_libc_calloc(word p, word a, word b) {
-    return (word)((void *(*)(size_t, size_t))libc_symbol("calloc"))(a, b);
-}
-static word dlsym_libc_realloc(word p, word a, word b) {
-    return (word)((void *(*)(void *, size_t))libc_symbol("realloc"))((void *)p, a);
-}
-static word dlsym_libc_free(word p, word a, word b) {
-    ((void (*)(void *))libc_symbol("free"))((void *)p);
+
+static word default_malloc(word p, word a, word b) { return (word)by_name.default_malloc(a); }
+static word next_malloc(word p, word a, word b) { return (word)by_name.next_malloc(a); }
+static word libc_malloc(word p, word a, word b) { return (word)by_name.malloc(a); }
+static word libc_calloc(word p, word a, word b) { return (word)by_name.calloc(a, b); }
+static word libc_realloc(word p, word a, word b) { return (word)by_name.realloc((void *)p, a); }
+static word libc_free(word p, word a, word b) {
+    by_name.free((void *)p);
     return 0;
 }
-static word dlsym_libc_mmap(word p, word a, word b) {
-    return mapped(((void *(*)(void *, size_t, int, int, int, off_t))libc_symbol("mmap"))(
-        (void *)p, a, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-}
-static word dlvsym_libc_malloc(word p, word a, word b) {
-#if defined(__x86_64__)
-    void *symbol = dlvsym(RTLD_DEFAULT, "malloc", "GLIBC_2.2.5");
-#else
-    void *symbol = dlvsym(RTLD_DEFAULT, "malloc", "GLIBC_2.17");
-#endif
-    return symbol ? (word)((void *(*)(size_t))symbol)(a) : 0;
+static word libc_mmap(word p, word a, word b) {
+    return mapped(by_name.mmap((void *)p, a, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 }
 /* C23; the C library may not have them, see `has`. */
 static word do_free_sized(word p, word a, word b) {
-    ((void (*)(void *, size_t))dlsym(RTLD_DEFAULT, "free_sized"))((void *)p, a);
+    by_name.free_sized((void *)p, a);
     return 0;
 }
 static word do_free_aligned_sized(word p, word a, word b) {
-    ((void (*)(void *, size_t, size_t))dlsym(RTLD_DEFAULT, "free_aligned_sized"))((void *)p, a, b);
+    by_name.free_aligned_sized((void *)p, a, b);
     return 0;
 }
 
@@ -152,14 +154,13 @@ static const Kind kinds[] = {
     {"mmap64", do_mmap64},
     {"munmap", do_munmap},
     {"mremap", do_mremap},
-    {"dlsym(RTLD_DEFAULT) malloc", dlsym_default_malloc},
-    {"dlsym(RTLD_NEXT) malloc", dlsym_next_malloc},
-    {"dlsym(libc) malloc", dlsym_libc_malloc},
-    {"dlsym(libc) calloc", dlsym_libc_calloc},
-    {"dlsym(libc) realloc", dlsym_libc_realloc},
-    {"dlsym(libc) free", dlsym_libc_free},
-    {"dlsym(libc) mmap", dlsym_libc_mmap},
-    {"dlvsym malloc", dlvsym_libc_malloc},
+    {"dlsym(RTLD_DEFAULT) malloc", default_malloc},
+    {"dlsym(RTLD_NEXT) malloc", next_malloc},
+    {"dlsym(libc) malloc", libc_malloc},
+    {"dlsym(libc) calloc", libc_calloc},
+    {"dlsym(libc) realloc", libc_realloc},
+    {"dlsym(libc) free", libc_free},
+    {"dlsym(libc) mmap", libc_mmap},
 };
 
 static const Kind *find(const char *name) {
@@ -250,7 +251,7 @@ static PyObject *on_thread_end(PyObject *module, PyObject *args) {
 static PyObject *has(PyObject *module, PyObject *args) {
     const char *name;
     if (!PyArg_ParseTuple(args, "s", &name)) return NULL;
-    return PyBool_FromLong(libc_symbol(name) != NULL);
+    return PyBool_FromLong(libc && dlsym(libc, name));
 }
 
 static PyMethodDef methods[] = {
@@ -263,4 +264,7 @@ static PyMethodDef methods[] = {
 };
 static PyModuleDef definition = {{1, NULL, NULL, 0, NULL}, "oracle", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
-PyObject *PyInit_oracle(void) { return PyModule_Create2(&definition, ABI_VERSION); }
+PyObject *PyInit_oracle(void) {
+    look_up();
+    return PyModule_Create2(&definition, ABI_VERSION);
+}

@@ -19,7 +19,7 @@ def main():
     pid = os.fork()
     if pid == 0:
         # expect: total.allocated_bytes=0
-        # expect in child: total.peak_bytes~22000001 total.allocated_bytes~25000002
+        # expect in child: total.peak_bytes~25000002 total.allocated_bytes~25000002
         size = child()
         os._exit(0 if size == 25_000_000 else 1)
     status = os.waitpid(pid, 0)[1]

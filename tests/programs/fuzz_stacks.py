@@ -410,9 +410,7 @@ def class_methods():
 def sorting():
     sorted([2, 1], key=lambda _: step())
     sorted([Everything(), Everything()])
-    min([1, 2], key=lambda _: (
-        step()
-    ))
+    min([1, 2], key=lambda _: step())
 
 
 @shape
@@ -427,9 +425,7 @@ def comprehensions():
     [step() for _ in (1, 2)]
     {step() for _ in (1,)}
     {1: step() for _ in (1,)}
-    sum(step()
-        for _ in (1, 2)
-        if step())
+    sum(step() for _ in (1, 2) if step())
     [[step() for _ in (1,)] for _ in (1, 2)]
 
 
@@ -461,8 +457,14 @@ def class_body():
 
 @shape
 def executed():
-    text = "step()\n\ndef inner():\n    step()\n\ninner()\n" + "\n" * figures.random.randrange(300) + "step()\n"
-    file = figures.random.choice(("<text>", "caf\xe9.py", "\u65e5\u672c.py", "\U0001f40d.py", "bad\udcff.py"))
+    text = (
+        "step()\n\ndef inner():\n    step()\n\ninner()\n"
+        + "\n" * figures.random.randrange(300)
+        + "step()\n"
+    )
+    file = figures.random.choice(
+        ("<text>", "caf\xe9.py", "\u65e5\u672c.py", "\U0001f40d.py", "bad\udcff.py")
+    )
     exec(compile(text, file, "exec"), {"step": step})
     eval("step() + (lambda: step())()")
 
@@ -603,7 +605,11 @@ def check_name():
 
 def check_thread_names():
     threads = [NamedThread(f"worker {count}", count) for count in (0, 1, 5, 20, 29, 31, 60)]
-    threads += [SlottedThread(name="slotted"), threading.Thread(target=check_name), threading.Timer(0, check_name)]
+    threads += [
+        SlottedThread(name="slotted"),
+        threading.Thread(target=check_name),
+        threading.Timer(0, check_name),
+    ]
     shrunk = threading.Thread(target=check_name)
     vars(shrunk)
     del shrunk._kwargs
@@ -645,7 +651,9 @@ def main():
     for failure in failures[:5]:
         print("differs:", failure)
     version = "%d.%d.%d" % sys.version_info[:3]
-    print(f"{version}: {stacks} stacks, {frames} frames, {names_checked} names, {len(failures)} differences")
+    print(
+        f"{version}: {stacks} stacks, {frames} frames, {names_checked} names, {len(failures)} differences"
+    )
     return 1 if failures or not names_checked else 0
 
 

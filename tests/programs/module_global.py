@@ -2,7 +2,7 @@
 
 import settle  # noqa: F401
 
-# expect: self.leaked_bytes=6000001 self.peak_bytes=6000001 self.max_bytes=6000001
+# expect: self.leaked_bytes~6000001 self.peak_bytes~6000001 self.max_bytes~6000001
 TABLE = bytearray(6_000_000)
 
 

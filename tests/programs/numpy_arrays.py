@@ -11,7 +11,7 @@ def main():
     base = np.zeros(COUNT)
     # expect: total.peak_bytes~4000000
     ones = np.ones(COUNT)
-    # expect: self.peak_bytes~4000000 self.max_bytes>=4000000 self.max_bytes<=12020000
+    # expect: self.peak_bytes>=4000000 self.peak_bytes<=4100000 self.max_bytes<=12100000
     mixed = base * 2.0 + ones * 3.0
     # expect: self.max_bytes<=10000
     view = mixed[::2]
