@@ -6,5 +6,6 @@
 mod kill;
 mod memray;
 mod oracle;
+mod stacks;
 mod subjects;
 mod support;

@@ -45,6 +45,7 @@ functions! {
     add_pending_call = c"Py_AddPendingCall": fn(unsafe extern "C" fn(*mut c_void) -> c_int, *mut c_void) -> c_int;
     /// The thread state bound to the calling thread; also without the GIL.
     bound_thread_state = c"PyGILState_GetThisThreadState": fn() -> usize;
+    main_interpreter = c"PyInterpreterState_Main": fn() -> usize;
     current_frame = c"PyEval_GetFrame": fn() -> Object;
     frame_back = c"PyFrame_GetBack": fn(Object) -> Object;
     frame_code = c"PyFrame_GetCode": fn(Object) -> Object;

@@ -69,7 +69,7 @@ static REFUSAL: Once<&'static str> = Once::new();
 /// Whether the attributes of instances can be read; set by the self test.
 static CAN_READ_ATTRIBUTES: AtomicU8 = AtomicU8::new(0);
 
-/// Stands in for the interpreter's word while there is no interpreter.
+/// Stands in for the interpreter's word until that is proven to be the right one.
 static NOT_FINALIZING: AtomicUsize = AtomicUsize::new(0);
 /// The interpreter's own word: the thread state that ends the interpreter, or 0.
 static FINALIZING: AtomicPtr<AtomicUsize> = AtomicPtr::new((&raw const NOT_FINALIZING).cast_mut());
@@ -91,9 +91,7 @@ pub fn detect() -> Detection {
             None => STATE.store(ABSENT, Ordering::Release),
             Some(Err(reason)) => refuse(reason),
             Some(Ok(interpreter)) => {
-                let finalizing = interpreter.runtime + interpreter.layout.finalizing;
                 INTERPRETER.set(interpreter);
-                FINALIZING.store(finalizing as *mut AtomicUsize, Ordering::Release);
                 STATE.store(WAITING, Ordering::Release);
             }
         }
@@ -122,7 +120,8 @@ pub fn frames_ready() -> bool {
     STATE.load(Ordering::Relaxed) == PROVEN
 }
 
-/// Whether the interpreter's end has begun. Daemon threads may lose their thread states from then on.
+/// Whether the interpreter's end has begun; false until frames are ready. Other threads may lose their thread states
+/// from then on, so only the thread that ends the interpreter is still shown its frames.
 #[inline]
 pub fn is_finalizing() -> bool {
     finalizing_thread_state() != 0
@@ -147,7 +146,7 @@ fn schedule_proof() {
     let Some(interpreter) = interpreter() else { return };
     let functions = &interpreter.functions;
     // SAFETY: may be called at any time, from any thread, without the GIL.
-    if unsafe { (functions.is_initialized)() } == 0 || is_finalizing() {
+    if unsafe { (functions.is_initialized)() } == 0 {
         return;
     }
     if STATE.compare_exchange(WAITING, SCHEDULED, Ordering::Acquire, Ordering::Relaxed).is_err() {
@@ -167,6 +166,8 @@ unsafe extern "C" fn prove(_: *mut c_void) -> c_int {
     let proof = unsafe { proof::run(interpreter) };
     match proof.and_then(|proof| deaths::install(interpreter).map(|()| proof)) {
         Ok(proof) => {
+            let finalizing = interpreter.runtime + interpreter.layout.finalizing;
+            FINALIZING.store(finalizing as *mut AtomicUsize, Ordering::Release);
             CAN_READ_ATTRIBUTES.store(proof.can_read_attributes.into(), Ordering::Relaxed);
             STATE.store(PROVEN, Ordering::Release);
         }

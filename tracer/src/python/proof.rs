@@ -59,6 +59,10 @@ const NOT_CALLED: u8 = 0;
 const EQUAL: u8 = 1;
 const DIFFERENT: u8 = 2;
 
+/// Why frames are not read if anything differs.
+const UNEXPECTED_LAYOUT: &str =
+    "the frames of this Python are not laid out as its version says; it may be a modified build";
+
 /// What the test found out, if the frames are right.
 pub struct Proof {
     /// Whether attributes of instances are where they should be; without them threads have no names.
@@ -71,9 +75,16 @@ pub struct Proof {
 ///
 /// The GIL must be held, at a point where Python code may run.
 pub unsafe fn run(interpreter: &Interpreter) -> Result<Proof, &'static str> {
-    // SAFETY: `_PyRuntime` has the pointer at this offset in every version with a layout.
-    if unsafe { word(interpreter.runtime, interpreter.layout.finalizing) } != 0 {
-        return Err("the interpreter is about to end");
+    // Pending calls run before the interpreter's end begins, so that word must be null. As that alone says little, a
+    // word that is declared right behind it is compared as well.
+    let layout = &interpreter.layout;
+    // SAFETY: `_PyRuntime` is larger than these offsets.
+    let (finalizing, main) = unsafe {
+        (word(interpreter.runtime, layout.finalizing), word(interpreter.runtime, layout.main_interpreter))
+    };
+    // SAFETY: the interpreter is initialized.
+    if finalizing != 0 || main != unsafe { (interpreter.functions.main_interpreter)() } {
+        return Err(UNEXPECTED_LAYOUT);
     }
     // SAFETY: the GIL is held.
     if !unsafe { run_known_stack(interpreter) } {
@@ -82,9 +93,7 @@ pub unsafe fn run(interpreter: &Interpreter) -> Result<Proof, &'static str> {
     match OUTCOME.load(Ordering::Acquire) {
         // SAFETY: the GIL is held.
         EQUAL => Ok(Proof { can_read_attributes: unsafe { compare_attributes(interpreter) } }),
-        _ => {
-            Err("the frames of this Python are not laid out as its version says; it may be a modified build")
-        }
+        _ => Err(UNEXPECTED_LAYOUT),
     }
 }
 

@@ -33,6 +33,8 @@ impl Version {
 pub struct Layout {
     /// In `_PyRuntime`: the thread state that finalizes the interpreter, or null.
     pub finalizing: usize,
+    /// In `_PyRuntime`: the main interpreter. Only there to prove the offset above.
+    pub main_interpreter: usize,
     /// The way from a thread state to its innermost frame.
     pub thread: ThreadLayout,
     /// A frame.

@@ -6,6 +6,7 @@ use super::{
 
 pub const LAYOUT: Layout = Layout {
     finalizing: 24,
+    main_interpreter: 48,
     thread: ThreadLayout { cframe: Some(56), running_is_own: true, frame: 0 },
     frame: FrameLayout {
         code: 0,

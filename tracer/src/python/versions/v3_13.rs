@@ -12,6 +12,7 @@ mod published {
     pub const VERSION: usize = 8;
     pub const FREE_THREADED: usize = 16;
     pub const FINALIZING: usize = 32;
+    pub const INTERPRETERS_HEAD: usize = 40;
     pub const CURRENT_FRAME: usize = 184;
     pub const FRAME_PREVIOUS: usize = 232;
     pub const FRAME_EXECUTABLE: usize = 240;
@@ -51,6 +52,8 @@ pub unsafe fn layout(runtime: usize) -> Result<Layout, &'static str> {
     let bytecode = word(published::CODE_BYTECODE);
     let layout = Layout {
         finalizing: word(published::FINALIZING),
+        // The second pointer of `interpreters`, after the head of their list.
+        main_interpreter: word(published::INTERPRETERS_HEAD).saturating_add(8),
         thread: ThreadLayout { cframe: None, running_is_own: true, frame: word(published::CURRENT_FRAME) },
         frame: FrameLayout {
             code: word(published::FRAME_EXECUTABLE),
@@ -86,6 +89,7 @@ pub unsafe fn layout(runtime: usize) -> Result<Layout, &'static str> {
     };
     let numbers = [
         layout.finalizing,
+        layout.main_interpreter,
         layout.thread.frame,
         layout.frame.code,
         layout.frame.instruction,

@@ -6,6 +6,7 @@ use super::{
 
 pub const LAYOUT: Layout = Layout {
     finalizing: 16,
+    main_interpreter: 40,
     thread: ThreadLayout { cframe: None, running_is_own: false, frame: 24 },
     frame: FrameLayout {
         code: 32,
