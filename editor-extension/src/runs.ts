@@ -19,7 +19,8 @@ import type { Status } from "./status";
 /** All runs of one server. */
 export class Runs implements vscode.Disposable {
   private readonly finished = new Map<string, Deferred<RunFinished>>();
-  private readonly stopped = new Deferred<undefined>();
+  /** Resolved when the server goes away; then replaced, because the client starts a crashed server again. */
+  private stopped = new Deferred<void>();
   private readonly subscriptions: vscode.Disposable[];
 
   constructor(
@@ -30,7 +31,8 @@ export class Runs implements vscode.Disposable {
       client.onNotification(RUN_FINISHED, (result: RunFinished) => this.ending(result.run).resolve(result)),
       client.onDidChangeState(({ newState }) => {
         if (newState === State.Stopped) {
-          this.stopped.resolve(undefined);
+          this.stopped.resolve();
+          this.stopped = new Deferred();
         }
       }),
     ];
@@ -39,7 +41,7 @@ export class Runs implements vscode.Disposable {
   /**
    * Saves the file, runs it, and waits for the end.
    *
-   * @returns how the run ended; undefined when it could not be started or the server went away, which the user was told
+   * @returns how the run ended; undefined when it could not be started or the server went away, of which the user has been told
    */
   async profile(params: ProfileParams): Promise<RunFinished | undefined> {
     const uri = vscode.Uri.parse(params.uri);
@@ -47,7 +49,7 @@ export class Runs implements vscode.Disposable {
       return undefined;
     }
     this.status.begin();
-    let result: RunFinished | undefined;
+    let result: RunFinished;
     try {
       result = await vscode.window.withProgress(
         {
@@ -63,8 +65,9 @@ export class Runs implements vscode.Disposable {
       showFailure(message);
       return undefined;
     }
-    this.status.end(result?.outcome === "failed", result?.message);
-    if (result?.outcome === "failed") {
+    const failed = result.outcome === "failed";
+    this.status.end(failed, result.message);
+    if (failed) {
       showFailure(result.message);
     }
     return result;
@@ -74,7 +77,8 @@ export class Runs implements vscode.Disposable {
     params: ProfileParams,
     progress: vscode.Progress<{ message?: string }>,
     cancellation: vscode.CancellationToken,
-  ): Promise<RunFinished | undefined> {
+  ): Promise<RunFinished> {
+    const stopped = this.stopped.promise.then(() => Promise.reject(new Error("The server ended before the run did.")));
     const token = randomUUID();
     // Both before the request: the server may report before its answer is handled.
     const reports = this.client.onProgress(WorkDoneProgress.type, token, (value) => {
@@ -86,13 +90,16 @@ export class Runs implements vscode.Disposable {
       this.client.sendNotification(WorkDoneProgressCancelNotification.type, { token }),
     );
     try {
-      const answer: ProfileResponse = await this.client.sendRequest(ExecuteCommandRequest.type, {
-        command: PROFILE_COMMAND,
-        arguments: [params],
-        workDoneToken: token,
-      });
+      const answer: ProfileResponse = await Promise.race([
+        this.client.sendRequest(ExecuteCommandRequest.type, {
+          command: PROFILE_COMMAND,
+          arguments: [params],
+          workDoneToken: token,
+        }),
+        stopped,
+      ]);
       try {
-        return await Promise.race([this.ending(answer.run).promise, this.stopped.promise]);
+        return await Promise.race([this.ending(answer.run).promise, stopped]);
       } finally {
         this.finished.delete(answer.run);
       }
@@ -113,7 +120,7 @@ export class Runs implements vscode.Disposable {
   }
 
   dispose(): void {
-    this.stopped.resolve(undefined);
+    this.stopped.resolve();
     vscode.Disposable.from(...this.subscriptions).dispose();
   }
 }

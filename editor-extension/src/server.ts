@@ -4,7 +4,7 @@
  * Starts nothing in a workspace the user has not trusted; `start` is the only way to a process, and it asks.
  */
 import * as vscode from "vscode";
-import { type Executable, LanguageClient, RevealOutputChannelOn } from "vscode-languageclient/node";
+import { type Executable, LanguageClient, RevealOutputChannelOn, State } from "vscode-languageclient/node";
 import type { Log } from "./log";
 import { findProgram, ProgramNotFound } from "./program";
 import { PROFILE_COMMAND, type ProfileParams } from "./protocol";
@@ -44,7 +44,7 @@ export class Server {
       return undefined;
     }
     const connection = await this.latest;
-    if (connection?.client.isRunning() === true) {
+    if (connection !== undefined && (await isUp(connection.client))) {
       return connection;
     }
     await this.start();
@@ -128,8 +128,17 @@ async function disconnect(connection: Connection | undefined): Promise<void> {
     return;
   }
   connection.runs.dispose();
-  // A server that already died has nothing to stop; there is no other state to repair.
-  await connection.client.dispose().catch(() => undefined);
+  if (await isUp(connection.client)) {
+    await connection.client.dispose();
+  }
+}
+
+/** A crashed server is started again by the client, which cannot be stopped or replaced while it does so. */
+async function isUp(client: LanguageClient): Promise<boolean> {
+  if (client.state === State.Starting) {
+    await client.start().catch(() => undefined); // The client itself tells of the failure.
+  }
+  return client.isRunning();
 }
 
 function workspaceFolder(): string | undefined {

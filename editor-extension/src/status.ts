@@ -22,10 +22,10 @@ export class Status implements vscode.Disposable {
     this.show();
   }
 
-  /** A run ended; `message` is the server's sentence about it, absent when there is none. */
-  end(failed: boolean, message: string | undefined): void {
+  /** A run ended; `message` is one sentence about it. */
+  end(failed: boolean, message: string): void {
     this.running -= 1;
-    this.last = message === undefined ? undefined : { failed, message };
+    this.last = { failed, message };
     this.show();
   }
 

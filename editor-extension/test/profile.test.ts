@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import * as vscode from "vscode";
 import type { RunFinished } from "../src/protocol";
-import { eventually, hints, hover, lenses, lineOf, open } from "./workspace";
+import { eventually, hints, hover, lenses, lineOf, open, servers } from "./workspace";
 
 const HELD = "bytearray(48 *";
 
@@ -200,8 +200,27 @@ describe("profiling", () => {
     assert.match(result.message, /broken\.py/);
   });
 
-  it("starts the server again", async () => {
+  it("ends a run whose server died, and starts the server again", async () => {
+    const slow = await open("slow.py");
+    const run = vscode.commands.executeCommand<RunFinished | undefined>("heaphint.profileMemory", slow.uri);
+    const [first] = await eventually("one server", servers, (all) => all.length === 1);
+    assert.ok(first);
+    // Long enough for the request to arrive; the test holds as well when it did not.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    process.kill(first, "SIGKILL");
+    assert.equal(await run, undefined);
+    await eventually("a new server", servers, (all) => all.length === 1 && all[0] !== first);
+    app = await open("app.py");
+    assert.equal((await profile(app)).outcome, "finished");
+    await annotated(app);
+  });
+
+  it("starts the server again when told so", async () => {
+    const before = servers();
     await vscode.commands.executeCommand("heaphint.restartServer");
+    const after = servers();
+    assert.equal(after.length, 1);
+    assert.notDeepEqual(after, before);
     app = await open("app.py");
     assert.equal((await profile(app)).outcome, "finished");
     await annotated(app);

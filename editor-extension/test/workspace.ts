@@ -1,5 +1,6 @@
 /** What the tests ask VS Code about the files of `tests/editors/workspace`. */
 import * as assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import * as vscode from "vscode";
 
 export async function open(name: string): Promise<vscode.TextDocument> {
@@ -48,6 +49,24 @@ export async function hover(document: vscode.TextDocument, line: number): Promis
   return found
     .flatMap(({ contents }) => contents.map((content) => (typeof content === "string" ? content : content.value)))
     .join("\n");
+}
+
+/** The server processes that this extension host has started. */
+export function servers(): number[] {
+  return readdirSync("/proc")
+    .filter((entry) => /^\d+$/.test(entry))
+    .map(Number)
+    .filter((id) => {
+      try {
+        const parent = /^\d+ \(.*\) \S (\d+) /.exec(readFileSync(`/proc/${id}/stat`, "utf8"))?.[1];
+        const words = readFileSync(`/proc/${id}/cmdline`, "utf8").split("\0");
+        return (
+          parent === String(process.pid) && words.some((word) => word.endsWith("heaphint")) && words.includes("server")
+        );
+      } catch {
+        return false; // It ended while we looked.
+      }
+    });
 }
 
 /** Asks until the answer satisfies; the server tells of news by a request of its own, which takes its time. */
