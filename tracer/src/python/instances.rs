@@ -17,6 +17,10 @@ const MANAGED_DICT: usize = 1 << 4;
 const INLINE_VALUES: usize = 1 << 2;
 const IS_TEXT: usize = 1 << 28;
 
+/// Where the value array of 3.13 begins in an object, and the byte in it that says whether it is in use.
+const INLINE_START: usize = 16;
+const INLINE_VALID: usize = 3;
+
 /// No instance that is read here has more attributes than this.
 const MOST_ENTRIES: usize = 256;
 
@@ -60,7 +64,9 @@ pub unsafe fn attribute(layout: &Layout, object: usize, name: &[u8]) -> Option<u
                 dictionary => in_dictionary(layout, dictionary, name),
             },
             Attributes::Inline => match word(object.wrapping_sub(24), 0) {
-                0 if flags & INLINE_VALUES != 0 => in_values(layout, cached_keys, object + 16, name),
+                0 if flags & INLINE_VALUES != 0 && byte(object, INLINE_START + INLINE_VALID) != 0 => {
+                    in_values(layout, cached_keys, object + INLINE_START, name)
+                }
                 dictionary => in_dictionary(layout, dictionary, name),
             },
         }
@@ -75,14 +81,14 @@ unsafe fn in_dictionary(layout: &Layout, dictionary: usize, name: &[u8]) -> Opti
         return None;
     }
     // SAFETY: a dictionary always has keys; its values are null unless it shares them.
-    unsafe {
-        let keys = word(dictionary, DICT_KEYS);
-        match word(dictionary, DICT_VALUES) {
-            0 => find(layout, keys, name).map(|(_, entry_value)| entry_value),
-            values => return in_values(layout, keys, values, name),
-        }
+    let (keys, values) = unsafe { (word(dictionary, DICT_KEYS), word(dictionary, DICT_VALUES)) };
+    if values != 0 {
+        // SAFETY: the two belong together.
+        return unsafe { in_values(layout, keys, values, name) };
     }
-    .filter(|value| *value != 0)
+    // SAFETY: the keys are alive.
+    let (_, value) = unsafe { find(layout, keys, name) }?;
+    (value != 0).then_some(value)
 }
 
 /// # Safety

@@ -239,8 +239,8 @@ pub unsafe fn is_incomplete(frame: *const Frame, words: &FrameWords) -> bool {
 }
 
 /// Sets who is told of code objects that no longer exist, from the proof on. To be called before [`on_event`]. The
-/// watcher is called with the GIL, right after the destruction; names and lines kept for this address are to be
-/// dropped. It must not call Python.
+/// watcher is called with the GIL of the code object's interpreter, right after the destruction; names and lines kept
+/// for this address are to be dropped. It must not call Python.
 pub fn watch_code_deaths(watcher: Watcher) {
     deaths::watch(watcher);
 }
@@ -250,7 +250,7 @@ pub fn watch_code_deaths(watcher: Watcher) {
 ///
 /// # Safety
 ///
-/// `frame` must be the outermost frame of the calling thread, alive, and `words` what was read from it.
+/// `frame` must be the outermost frame of the calling thread that is no shim, alive, and `words` what was read from it.
 pub unsafe fn thread_name(frame: *const Frame, words: &FrameWords, out: &mut [u8]) -> Option<usize> {
     if CAN_READ_ATTRIBUTES.load(Ordering::Relaxed) == 0 {
         return None;
