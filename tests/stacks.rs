@@ -31,7 +31,10 @@ fn stacks_are_those_that_python_shows() {
         fuzz.arg(target.join("tracer/libheaphint_tracer.so")).args([seed, STACKS]);
         let outcome = run(&mut fuzz, "");
         let failed = outcome.code != 0;
-        failed.then(|| format!("seed {seed} on {}: {}", interpreter.version, outcome.text())).into_iter().collect()
+        failed
+            .then(|| format!("seed {seed} on {}: {}", interpreter.version, outcome.text()))
+            .into_iter()
+            .collect()
     });
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

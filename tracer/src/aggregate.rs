@@ -8,7 +8,7 @@ use core::mem::offset_of;
 
 use heaphint_format::{NO_PLACE, Place, SIZE_CLASSES, SetNode, Site, size_class};
 
-use crate::capture::{CaptureFile, SharedWord, header_word};
+use crate::capture::{CaptureFile, Transaction, header_pair, header_word};
 use crate::crash_points;
 
 /// An event at a site.
@@ -26,19 +26,19 @@ pub enum Change {
     },
 }
 
-const LIVE: usize = offset_of!(Site, live_bytes);
-const PEAK: usize = offset_of!(Site, peak_bytes);
-/// `live_count` low, `peak_count` high.
+/// The pairs of a site: (live bytes, bytes at the peak)…
+const BYTES: usize = offset_of!(Site, live_bytes);
+/// …(live count low and count at the peak high, epoch low and place high)…
 const COUNTS: usize = offset_of!(Site, live_count);
-/// `epoch` low, `place` high.
-const EPOCH: usize = offset_of!(Site, epoch);
+/// …(bytes, allocations)…
 const ALLOCATED: usize = offset_of!(Site, allocated_bytes);
-const ALLOCATIONS: usize = offset_of!(Site, allocated_count);
+/// …(bytes, allocations).
 const TEMPORARY: usize = offset_of!(Site, temporary_bytes);
-const TEMPORARIES: usize = offset_of!(Site, temporary_count);
-/// `stack` low, `set` high.
+/// The word with the stack low and the set high.
 const STACK: usize = offset_of!(Site, stack);
 const SIZES: usize = offset_of!(Site, sizes);
+const PLACE: usize = offset_of!(Place, live_bytes);
+const PENDING: usize = offset_of!(SetNode, pending);
 
 const LOW: u64 = 0xffff_ffff;
 
@@ -47,136 +47,99 @@ impl CaptureFile {
     #[inline]
     pub fn apply(&self, site: u32, change: Change, now_ms: u32) {
         let set = (self.sites.word(site, STACK).load() >> 32) as u32;
-        let current_set = header_word!(self, current_set).load() as u32;
+        // (peak state low and time high, current set low)
+        let state_pair = header_pair!(self, peak_state);
+        let current_set = state_pair.load()[1] as u32;
         if set != current_set {
             self.move_to_set(current_set, set);
         }
 
-        let live = self.sites.word(site, LIVE);
-        let counts = self.sites.word(site, COUNTS);
-        let epoch = self.sites.word(site, EPOCH);
-        let peak = self.sites.word(site, PEAK);
-        let current = header_word!(self, current_bytes);
-        let process_peak = header_word!(self, peak_bytes);
-        let state = header_word!(self, peak_state);
-        let pending = self.sets.word(set, offset_of!(SetNode, pending));
-        let pending_max = self.sets.word(set, offset_of!(SetNode, pending_max));
-
-        let (live_before, counts_before, epoch_before) = (live.load(), counts.load(), epoch.load());
-        let (current_before, state_before) = (current.load(), state.load());
-        let place = (epoch_before >> 32) as u32;
-        let (delta, count_delta) = match change {
-            Change::Allocated { bytes } => (bytes, 1u64),
-            Change::Freed { bytes, whole, .. } => (bytes.wrapping_neg(), if whole { LOW } else { 0 }),
-        };
-        let current_after = current_before.wrapping_add(delta);
-
-        let was_growing = state_before & 1 == 0;
-        let closes = was_growing && matches!(change, Change::Freed { .. });
-        let mut state_after = state_before;
-        if closes {
-            state_after = u64::from((state_before as u32).wrapping_add(1)) | u64::from(now_ms) << 32;
-        }
-        let snapshot = state_after & 1 == 1 && (epoch_before ^ state_after) & LOW != 0;
-        let grows_again = !was_growing
-            && matches!(change, Change::Allocated { .. })
-            && current_after >= process_peak.load();
-        let epoch_after = (epoch_before & !LOW) | (state_after & LOW);
-        if grows_again {
-            state_after = (state_before & !LOW) | (state_before.wrapping_add(1) & LOW);
-        }
+        let bytes_pair = self.sites.pair(site, BYTES);
+        let counts_pair = self.sites.pair(site, COUNTS);
+        let process_pair = header_pair!(self, current_bytes);
+        let pending_pair = self.sets.pair(set, PENDING);
 
         // First every old value, then the journal's length, then the new values.
         let mut transaction = self.transaction();
-        transaction.save(live);
-        transaction.save(counts);
-        transaction.save(current);
-        transaction.save(pending);
-        transaction.save(pending_max);
-        if snapshot {
-            transaction.save(peak);
-            transaction.save(epoch);
-        }
-        if state_after != state_before {
-            transaction.save(state);
-            transaction.save(process_peak);
-        }
-        let mut own = None;
-        if place != NO_PLACE {
-            let words = (
-                self.places.word(place, offset_of!(Place, live_bytes)),
-                self.places.word(place, offset_of!(Place, max_bytes)),
-            );
-            transaction.save(words.0);
-            transaction.save(words.1);
-            own = Some(words);
-        }
-        match change {
+        let [live, mut at_peak] = transaction.save(bytes_pair);
+        let [mut counts, mut epoch_and_place] = transaction.save(counts_pair);
+        let [current, mut process_peak] = transaction.save(process_pair);
+        let [mut state, current_set] = transaction.save(state_pair);
+        let [pending, pending_max] = transaction.save(pending_pair);
+        let place = (epoch_and_place >> 32) as u32;
+        let place_pair = (place != NO_PLACE).then(|| self.places.pair(place, PLACE));
+        let [place_live, place_max] = place_pair.map_or([0, 0], |pair| transaction.save(pair));
+
+        let (delta, count_delta) = match change {
             Change::Allocated { bytes } => {
-                let totals = (self.sites.word(site, ALLOCATED), self.sites.word(site, ALLOCATIONS));
-                let (sizes, one, full) = self.size_counter(site, bytes);
-                let (smallest, largest) =
-                    (header_word!(self, smallest_bytes), header_word!(self, largest_bytes));
-                transaction.save(totals.0);
-                transaction.save(totals.1);
-                transaction.save(sizes);
-                if bytes < smallest.load() || bytes > largest.load() {
-                    transaction.save(smallest);
-                    transaction.save(largest);
-                    transaction.publish();
-                    smallest.store(bytes.min(smallest.load()));
-                    largest.store(bytes.max(largest.load()));
-                } else {
-                    transaction.publish();
-                }
-                totals.0.add(bytes);
-                totals.1.add(1);
-                if sizes.load() & full != full {
-                    sizes.add(one);
-                }
+                self.count_allocation(&mut transaction, site, bytes);
+                (bytes, 1)
             }
-            Change::Freed { bytes, temporary: true, .. } => {
-                let totals = (self.sites.word(site, TEMPORARY), self.sites.word(site, TEMPORARIES));
-                transaction.save(totals.0);
-                transaction.save(totals.1);
+            Change::Freed { bytes, whole, temporary } => {
+                let temporary = temporary.then(|| self.sites.pair(site, TEMPORARY));
+                let before = temporary.map_or([0, 0], |pair| transaction.save(pair));
                 transaction.publish();
-                totals.0.add(bytes);
-                totals.1.add(1);
+                if let Some(pair) = temporary {
+                    pair.store([before[0].wrapping_add(bytes), before[1].wrapping_add(1)]);
+                }
+                if state & 1 == 0 {
+                    // The first free after growth closes the peak.
+                    process_peak = current;
+                    state = u64::from((state as u32).wrapping_add(1)) | u64::from(now_ms) << 32;
+                }
+                (bytes.wrapping_neg(), if whole { LOW } else { 0 })
             }
-            Change::Freed { .. } => transaction.publish(),
+        };
+
+        if state & 1 == 1 && (epoch_and_place ^ state) & LOW != 0 {
+            at_peak = live;
+            counts = counts << 32 | counts & LOW;
+            epoch_and_place = (epoch_and_place & !LOW) | (state & LOW);
         }
-        let mut counts_after = (counts_before & !LOW) | (counts_before.wrapping_add(count_delta) & LOW);
-        if snapshot {
-            peak.store(live_before);
-            counts_after = (counts_after & LOW) | counts_before << 32;
-            epoch.store(epoch_after);
+        counts = (counts & !LOW) | (counts.wrapping_add(count_delta) & LOW);
+        let current = current.wrapping_add(delta);
+        if state & 1 == 1 && matches!(change, Change::Allocated { .. }) && current >= process_peak {
+            // The heap grows again; of equal peaks the last one counts.
+            state = (state & !LOW) | (state.wrapping_add(1) & LOW);
         }
-        live.store(live_before.wrapping_add(delta));
-        counts.store(counts_after);
-        current.store(current_after);
-        if state_after != state_before {
-            if closes {
-                process_peak.store(current_before);
-            }
-            state.store(state_after);
+        bytes_pair.store([live.wrapping_add(delta), at_peak]);
+        counts_pair.store([counts, epoch_and_place]);
+        process_pair.store([current, process_peak]);
+        state_pair.store([state, current_set]);
+        pending_pair.store(raised(pending.wrapping_add(delta), pending_max));
+        if let Some(pair) = place_pair {
+            pair.store(raised(place_live.wrapping_add(delta), place_max));
         }
-        if let Some((live, max)) = own {
-            let after = live.load().wrapping_add(delta);
-            live.store(after);
-            raise(max, after);
-        }
-        let after = pending.load().wrapping_add(delta);
-        pending.store(after);
-        raise(pending_max, after);
         transaction.commit();
     }
 
-    /// The word that counts a size, one in its place, and all ones in its place.
+    /// Publishes the transaction, and counts an allocation and its size.
     #[inline]
-    fn size_counter(&self, site: u32, bytes: u64) -> (SharedWord, u64, u64) {
-        let offset = SIZES + 4 * size_class(bytes).min(SIZE_CLASSES - 1);
-        let shift = (offset & 4) * 8;
-        (self.sites.word(site, offset & !7), 1 << shift, LOW << shift)
+    fn count_allocation(&self, transaction: &mut Transaction, site: u32, bytes: u64) {
+        let allocated_pair = self.sites.pair(site, ALLOCATED);
+        let extremes_pair = header_pair!(self, smallest_bytes);
+        let counter = SIZES + 4 * size_class(bytes).min(SIZE_CLASSES - 1);
+        let sizes_pair = self.sites.pair(site, counter & !15);
+
+        let allocated = transaction.save(allocated_pair);
+        let mut sizes = transaction.save(sizes_pair);
+        let extremes = extremes_pair.load();
+        let is_extreme = bytes < extremes[0] || bytes > extremes[1];
+        if is_extreme {
+            transaction.save(extremes_pair);
+        }
+        transaction.publish();
+        if is_extreme {
+            extremes_pair.store([bytes.min(extremes[0]), bytes.max(extremes[1])]);
+        }
+        allocated_pair.store([allocated[0].wrapping_add(bytes), allocated[1].wrapping_add(1)]);
+        let shift = (counter & 4) * 8;
+        if let Some(word) = sizes.get_mut(counter >> 3 & 1)
+            && *word >> shift & LOW != LOW
+        {
+            *word += 1 << shift;
+        }
+        sizes_pair.store(sizes);
     }
 
     /// Makes `to` the set that may have something pending: applies every node that is left on the way, up to the
@@ -202,49 +165,37 @@ impl CaptureFile {
     /// Applies a node's pending pair to its places and folds it into its parent's.
     fn leave(&self, id: u32, node: SetNode) {
         let SetNode { pending: moved, pending_max: moved_max, parent, .. } = node;
-        let pending = self.sets.word(id, offset_of!(SetNode, pending));
-        let pending_max = self.sets.word(id, offset_of!(SetNode, pending_max));
-        let above = self.sets.word(parent, offset_of!(SetNode, pending));
-        let above_max = self.sets.word(parent, offset_of!(SetNode, pending_max));
-        let current_set = header_word!(self, current_set);
-        let places = [node.line, node.function].map(|place| {
-            (place != NO_PLACE).then(|| {
-                (
-                    self.places.word(place, offset_of!(Place, live_bytes)),
-                    self.places.word(place, offset_of!(Place, max_bytes)),
-                )
-            })
-        });
+        let fold = |[sum, max]: [u64; 2]| {
+            let highest = raised(sum.wrapping_add_signed(moved_max), max)[1];
+            [sum.wrapping_add_signed(moved), highest]
+        };
+        let own_pair = self.sets.pair(id, PENDING);
+        let parent_pair = self.sets.pair(parent, PENDING);
+        let state_pair = header_pair!(self, peak_state);
+        let place_pairs = [node.line, node.function]
+            .map(|place| (place != NO_PLACE).then(|| self.places.pair(place, PLACE)));
         let mut transaction = self.transaction();
-        for word in [pending, pending_max, above, above_max, current_set] {
-            transaction.save(word);
-        }
-        for (live, max) in places.into_iter().flatten() {
-            transaction.save(live);
-            transaction.save(max);
+        transaction.save(own_pair);
+        let above = transaction.save(parent_pair);
+        let [state, _] = transaction.save(state_pair);
+        for pair in place_pairs.into_iter().flatten() {
+            transaction.save(pair);
         }
         transaction.publish();
-        for (live, max) in places.into_iter().flatten() {
-            let before = live.load();
-            raise(max, before.wrapping_add_signed(moved_max));
-            live.store(before.wrapping_add_signed(moved));
+        for pair in place_pairs.into_iter().flatten() {
+            pair.store(fold(pair.load()));
         }
-        let before = above.load();
-        raise(above_max, before.wrapping_add_signed(moved_max));
-        above.store(before.wrapping_add_signed(moved));
-        pending.store(0);
-        pending_max.store(0);
-        current_set.store(u64::from(parent));
+        parent_pair.store(fold(above));
+        own_pair.store([0, 0]);
+        state_pair.store([state, u64::from(parent)]);
         transaction.commit();
     }
 }
 
-/// Raises a signed word to a value.
+/// A signed value, and the largest it has had so far.
 #[inline]
-fn raise(word: SharedWord, value: u64) {
-    if value as i64 > word.load() as i64 {
-        word.store(value);
-    }
+fn raised(value: u64, max: u64) -> [u64; 2] {
+    [value, if value as i64 > max as i64 { value } else { max }]
 }
 
 /// Writes an event to the kill tests' log.

@@ -60,8 +60,16 @@ impl<R: Record> TableMap<R> {
     /// The word at a byte offset inside a record.
     #[inline]
     pub fn word(&self, id: u32, offset: usize) -> SharedWord {
+        // SAFETY: the record exists, and `offset` is the offset of one of its fields.
+        SharedWord(unsafe { self.at.add(id as usize * R::BYTES + offset) }.cast())
+    }
+
+    /// The pair at a byte offset inside a record, which is a multiple of 16.
+    #[inline]
+    pub fn pair(&self, id: u32, offset: usize) -> SharedPair {
+        const { assert!(R::BYTES.is_multiple_of(16)) };
         let byte = id as usize * R::BYTES + offset;
-        SharedWord {
+        SharedPair {
             // SAFETY: the record exists, and `offset` is the offset of one of its fields.
             at: unsafe { self.at.add(byte) }.cast(),
             target: JournalEntry::target(self.number, byte as u64),
@@ -69,18 +77,15 @@ impl<R: Record> TableMap<R> {
     }
 }
 
-/// An aligned 8-byte word of the capture, and its name in the journal.
+/// An aligned 8-byte word of the capture that changes alone.
 #[derive(Clone, Copy)]
-pub struct SharedWord {
-    at: *mut u64,
-    target: u64,
-}
+pub struct SharedWord(*mut u64);
 
 impl SharedWord {
     #[inline]
     pub fn load(self) -> u64 {
         // SAFETY: the word lies in a mapping that lives as long as recording, and is aligned.
-        unsafe { AtomicU64::from_ptr(self.at) }.load(Ordering::Relaxed)
+        unsafe { AtomicU64::from_ptr(self.0) }.load(Ordering::Relaxed)
     }
 
     /// Stores; never before an earlier store of this thread.
@@ -88,40 +93,59 @@ impl SharedWord {
     pub fn store(self, value: u64) {
         crash_point();
         // SAFETY: as for `load`.
-        unsafe { AtomicU64::from_ptr(self.at) }.store(value, Ordering::Release);
+        unsafe { AtomicU64::from_ptr(self.0) }.store(value, Ordering::Release);
+    }
+}
+
+/// Two aligned words of the capture that change in a [`Transaction`].
+#[derive(Clone, Copy)]
+pub struct SharedPair {
+    at: *mut [u64; 2],
+    target: u64,
+}
+
+impl SharedPair {
+    #[inline]
+    pub fn load(self) -> [u64; 2] {
+        // SAFETY: the pair lies in a mapping that lives as long as recording, and is aligned.
+        unsafe { self.at.read() }
     }
 
+    /// Stores, between a transaction's `publish` and `commit`: in which order does not matter there.
     #[inline]
-    pub fn add(self, value: u64) {
-        self.store(self.load().wrapping_add(value));
+    pub fn store(self, value: [u64; 2]) {
+        crash_point();
+        // SAFETY: as for `load`.
+        unsafe { self.at.write(value) }
     }
 }
 
 /// The journal's writing side. See [`heaphint_format::Journal`].
-#[derive(Clone, Copy)]
 pub struct Transaction {
     journal: *mut Journal,
     used: u64,
 }
 
 impl Transaction {
-    /// Notes the present value of a word; to be called for each word before [`Self::publish`].
+    /// Notes the present value of a pair, and gives it; to be called for each pair before [`Self::publish`].
     #[inline]
-    pub fn save(&mut self, word: SharedWord) {
+    pub fn save(&mut self, pair: SharedPair) -> [u64; 2] {
         debug_assert!((self.used as usize) < JOURNAL_ENTRIES);
         crash_point();
-        // SAFETY: an event saves fewer words than the journal has entries.
+        let old = pair.load();
+        // SAFETY: an event saves fewer pairs than the journal has entries.
         unsafe {
             let entry = (&raw mut (*self.journal).entries).cast::<JournalEntry>().add(self.used as usize);
-            entry.write(JournalEntry { target: word.target, old: word.load() });
+            (*entry).target = pair.target;
+            (*entry).old = old;
         }
         self.used += 1;
+        old
     }
 
     /// From here to [`Self::commit`] the reader undoes everything.
     #[inline]
     pub fn publish(&self) {
-        compiler_fence(Ordering::Release);
         self.set_used(self.used);
     }
 
@@ -131,11 +155,15 @@ impl Transaction {
         self.set_used(0);
     }
 
+    /// The compiler moves no store across this one, and a processor retires a thread's stores in order: that is
+    /// enough, since a reader that needs the journal reads after the process has died.
     #[inline]
     fn set_used(&self, used: u64) {
         crash_point();
+        compiler_fence(Ordering::SeqCst);
         // SAFETY: the journal is mapped as long as recording.
         unsafe { AtomicU64::from_ptr(&raw mut (*self.journal).used) }.store(used, Ordering::Release);
+        compiler_fence(Ordering::SeqCst);
     }
 }
 
@@ -166,7 +194,15 @@ macro_rules! header_word {
         $file.fixed_word(OFFSET)
     }};
 }
-pub(crate) use header_word;
+/// The pair of header fields that begins with this one.
+macro_rules! header_pair {
+    ($file:expr, $field:ident) => {{
+        const OFFSET: usize = core::mem::offset_of!(heaphint_format::Header, $field);
+        const { assert!(OFFSET % 16 == 0) };
+        $file.fixed_pair(OFFSET)
+    }};
+}
+pub(crate) use {header_pair, header_word};
 
 /// The fields that are written before recording begins.
 pub struct Identity<'a> {
@@ -255,7 +291,13 @@ impl CaptureFile {
 
     #[inline]
     pub fn fixed_word(&self, offset: usize) -> SharedWord {
-        SharedWord {
+        // SAFETY: the offset is one of a header field.
+        SharedWord(unsafe { self.fixed.add(offset) }.cast())
+    }
+
+    #[inline]
+    pub fn fixed_pair(&self, offset: usize) -> SharedPair {
+        SharedPair {
             // SAFETY: the offset is one of a header field.
             at: unsafe { self.fixed.add(offset) }.cast(),
             target: JournalEntry::target(Table::Fixed, offset as u64),

@@ -62,12 +62,12 @@ record! {
         elapsed_ms: u32,
         /// Exit code, or minus the signal, or [`EXIT_UNKNOWN`].
         exit_status: i32,
-        /// Largest resident set size that the kernel reported, bytes.
-        rss_peak_bytes: u64,
         /// Smallest and largest size of an allocation, bytes; the smallest is `u64::MAX` before the first one.
         smallest_bytes: u64,
         /// See `smallest_bytes`.
         largest_bytes: u64,
+        /// Largest resident set size that the kernel reported, bytes.
+        rss_peak_bytes: u64,
         /// Kernel's id of the thread in which recording began.
         main_tid: u32,
         /// Current distance of timeline samples, in ticks; a power of two. See [`crate::Thinning`].
@@ -78,6 +78,8 @@ record! {
         reserved_word: u32,
         /// Records of each table that are valid (bytes for the strings), by [`crate::Table`] number.
         lengths: [u32; 16],
+        /// Zero; the words that follow change with every event, in pairs of 16 aligned bytes.
+        reserved_pair: u64,
         /// Live tracked bytes.
         current_bytes: u64,
         /// Live tracked bytes at the last closed peak.
@@ -90,10 +92,10 @@ record! {
         peak_ms: u32,
         /// The set tree's node that holds the deepest pending pair. See [`crate::SetNode`].
         current_set: u32,
-        /// Keeps the size a multiple of eight.
+        /// Zero.
         reserved: u32,
         /// Room for later versions; zero.
-        reserved_words: [u64; 3],
+        reserved_words: [u64; 2],
     }
 }
 

@@ -5,9 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::{
-    Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Header, JOURNAL_ENTRIES, JOURNAL_OFFSET, JournalEntry,
-    MAGIC, MAX_EXTENTS, NO_PLACE, PAGE, Place, Record, Sample, SetNode, Site, Stack, Status, Table, Text,
-    Thinning, Thread, VERSION, Word,
+    Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Header, JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET,
+    JOURNAL_OFFSET, JournalEntry, MAGIC, MAX_EXTENTS, NO_PLACE, PAGE, Place, Record, Sample, SetNode, Site,
+    Stack, Status, Table, Text, Thinning, Thread, VERSION, Word,
 };
 
 /// Why bytes are no capture.
@@ -255,7 +255,7 @@ impl Tables {
         let journal = self.fixed.get(JOURNAL_OFFSET..).unwrap_or_default();
         let used = u64::decode(journal).unwrap_or(0).min(JOURNAL_ENTRIES as u64) as usize;
         let entries: Vec<JournalEntry> = journal
-            .get(16..)
+            .get(JOURNAL_ENTRIES_OFFSET..)
             .unwrap_or_default()
             .chunks_exact(JournalEntry::BYTES)
             .take(used)
