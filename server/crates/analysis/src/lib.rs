@@ -17,6 +17,6 @@ pub use heaphint_format::{Allocator, Capture, ReadError};
 pub use path::absolute;
 pub use profile::{
     AllocatorFigures, FileFigures, Frame, FunctionFigures, LineFigures, LocationFigures, ModuleFigures,
-    Profile, Sample, Session, SizeClass, StackFigures, StackList, ThreadFigures, Through,
+    Profile, ProjectLine, Sample, Session, SizeClass, StackFigures, StackList, ThreadFigures, Through,
 };
 pub use size::{SizeError, Units, format_size, parse_size};

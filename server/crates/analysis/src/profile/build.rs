@@ -65,6 +65,7 @@ pub(super) fn profile(captures: &[Capture]) -> Profile {
     let mut profile = Profile {
         session,
         file_names: builder.file_names,
+        in_project: builder.in_project,
         functions: builder.functions,
         lines: builder.lines,
         nodes: builder.nodes,
@@ -74,7 +75,7 @@ pub(super) fn profile(captures: &[Capture]) -> Profile {
         outside_python: Figures::default(),
         timeline,
     };
-    profile.count_lines(&maxima, &builder.in_project);
+    profile.count_lines(&maxima);
     profile
 }
 

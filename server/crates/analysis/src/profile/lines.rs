@@ -110,7 +110,7 @@ struct Sums {
 
 impl Profile {
     /// Fills `files` and `outside_python`.
-    pub(super) fn count_lines(&mut self, maxima: &Maxima, in_project: &[bool]) {
+    pub(super) fn count_lines(&mut self, maxima: &Maxima) {
         let mut at_node = vec![Figures::default(); self.nodes.len()];
         for site in &self.sites {
             if let Some(figures) = at_node.get_mut(site.node.index()) {
@@ -125,7 +125,7 @@ impl Profile {
         let mut files: Vec<FileFigures> = self
             .file_names
             .iter()
-            .zip(in_project)
+            .zip(&self.in_project)
             .zip(&sums.file_totals)
             .map(|((path, in_project), total)| FileFigures {
                 path: path.clone(),

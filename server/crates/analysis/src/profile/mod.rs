@@ -18,7 +18,7 @@ use crate::Figures;
 
 pub use lines::{FileFigures, FunctionFigures, LineFigures};
 pub use modules::ModuleFigures;
-pub use overview::{AllocatorFigures, LocationFigures, SizeClass, ThreadFigures};
+pub use overview::{AllocatorFigures, LocationFigures, ProjectLine, SizeClass, ThreadFigures};
 pub use session::Session;
 pub use stacks::{Frame, StackFigures, StackList, Through};
 
@@ -110,6 +110,8 @@ struct Maximum {
 pub struct Profile {
     session: Session,
     file_names: Vec<String>,
+    /// Of each file, whether it belongs to the profiled project.
+    in_project: Vec<bool>,
     functions: Vec<Function>,
     lines: Vec<(FileId, u32)>,
     nodes: Vec<Node>,

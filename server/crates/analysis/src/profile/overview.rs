@@ -3,7 +3,7 @@
 use heaphint_format::{Allocator, SIZE_CLASSES, size_class_lower_bound};
 use rustc_hash::FxHashMap;
 
-use super::{Frame, NodeId, Profile};
+use super::{Frame, LineId, NodeId, Profile};
 use crate::{Figure, Figures};
 
 /// What a thread allocated.
@@ -49,6 +49,17 @@ pub struct LocationFigures<'a> {
     /// Bytes ever allocated.
     pub bytes: u64,
     /// Allocations.
+    pub count: u64,
+}
+
+/// A line of the project with the libraries it calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProjectLine<'a> {
+    /// The line.
+    pub location: Frame<'a>,
+    /// Of the figure that was asked for.
+    pub bytes: u64,
+    /// Allocations behind `bytes`.
     pub count: u64,
 }
 
@@ -104,6 +115,44 @@ impl Profile {
                 }
             })
             .collect()
+    }
+
+    /// Lines of the project, each with what was allocated by it and by the libraries it called, but not by other
+    /// lines of the project: every stack belongs to its innermost project line. The largest come first; of
+    /// [`Figure::Max`], which single stacks do not have, the peak is meant.
+    #[must_use]
+    pub fn project_lines(&self, figure: Figure) -> Vec<ProjectLine<'_>> {
+        let figure = if figure == Figure::Max { Figure::Peak } else { figure };
+        // Parents come first, so each node's answer is its own or its parent's.
+        let mut innermost: Vec<Option<NodeId>> = vec![None; self.nodes.len()];
+        for (index, node) in self.nodes.iter().enumerate().skip(1) {
+            let in_project = self.in_project[self.lines[node.line.index()].0.index()];
+            let own = in_project.then_some(NodeId(index as u32));
+            innermost[index] = own.or(innermost[node.parent.index()]);
+        }
+        let mut sums: FxHashMap<LineId, (NodeId, Figures)> = FxHashMap::default();
+        for site in &self.sites {
+            if let Some(node) = innermost[site.node.index()] {
+                let sum = sums.entry(self.nodes[node.index()].line).or_insert((node, Figures::default()));
+                sum.0 = sum.0.min(node);
+                sum.1.add(&site.figures);
+            }
+        }
+        let mut lines: Vec<ProjectLine<'_>> = sums
+            .into_values()
+            .map(|(node, figures)| ProjectLine {
+                location: self.frame(node),
+                bytes: figures.bytes(figure),
+                count: figures.count(figure).unwrap_or_default(),
+            })
+            .filter(|line| line.bytes > 0)
+            .collect();
+        lines.sort_by(|a, b| {
+            b.bytes
+                .cmp(&a.bytes)
+                .then_with(|| (a.location.file, a.location.line).cmp(&(b.location.file, b.location.line)))
+        });
+        lines
     }
 
     /// The `most` locations that allocated most: by bytes, or by number for `by_count`.

@@ -134,6 +134,9 @@ fn the_run_is_described() {
     let modules = profile.modules(false, 9);
     let names: Vec<_> = modules.iter().map(|module| (module.module.as_str(), module.count)).collect();
     assert_eq!(names, [("app", 6), ("lib", 1), ("<root>", 3)]);
+    let lines = profile.project_lines(Figure::Peak);
+    let project: Vec<_> = lines.iter().map(|line| (line.location.line, line.bytes)).collect();
+    assert_eq!(project, [(6, 3 * MIB), (12, 3 * MIB)]);
     let top = profile.locations(false, 1)[0];
     assert_eq!((top.location.unwrap().line, top.bytes), (6, 6 * MIB));
 }

@@ -1,0 +1,110 @@
+//! `heaphint lines`: source files with figures beside their lines.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use heaphint_analysis::{Figure, Profile, absolute};
+use heaphint_report::{LinesOptions, lines_json, lines_text};
+
+use super::input::{read_profile, read_source};
+use super::output::{self, UnitsArgument, parse_minimum};
+
+/// Lines with less are left out of what people read, unless the whole program has little.
+const USUAL_MINIMUM: u64 = 1 << 20;
+
+/// Show source files with figures beside their lines
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Captures of one session; the process that was started comes first
+    #[arg(value_name = "CAPTURE", required = true)]
+    captures: Vec<PathBuf>,
+    /// Print JSON (see the README for its schema)
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+/// Which lines are shown.
+#[derive(Debug, Args)]
+struct Choice {
+    /// Show this source file only: a path, or the end of one; may be given several times
+    #[arg(long = "file", value_name = "PATH")]
+    files: Vec<String>,
+    /// Show files outside the project, too; JSON always has them
+    #[arg(long)]
+    all: bool,
+    /// The figure that lines are chosen and files are ordered by
+    #[arg(long, value_enum, default_value_t, value_name = "FIGURE")]
+    sort: FigureArgument,
+    /// Leave out lines with less than this [default: 1 MiB or a hundredth of the whole, whichever is less; JSON: 0]
+    #[arg(long, value_name = "SIZE", value_parser = parse_minimum)]
+    min: Option<u64>,
+    /// How sizes are shown
+    #[arg(long, value_enum, default_value_t)]
+    units: UnitsArgument,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum FigureArgument {
+    /// What was live at the process's peak
+    #[default]
+    Peak,
+    /// The line's own largest number of live bytes
+    Max,
+    /// Everything ever allocated
+    Allocated,
+    /// What was still live at the end
+    Leaked,
+    /// What was freed at once
+    Temporary,
+}
+
+impl From<FigureArgument> for Figure {
+    fn from(argument: FigureArgument) -> Self {
+        match argument {
+            FigureArgument::Peak => Self::Peak,
+            FigureArgument::Max => Self::Max,
+            FigureArgument::Allocated => Self::Allocated,
+            FigureArgument::Leaked => Self::Leaked,
+            FigureArgument::Temporary => Self::Temporary,
+        }
+    }
+}
+
+pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
+    let profile = read_profile(&arguments.captures)?;
+    let choice = &arguments.choice;
+    let directory = std::env::current_dir().unwrap_or_default();
+    let mut files = choice.files.clone();
+    // `./app.py` and `../app.py` mean a file from here; `app.py` may also be the end of a path.
+    files.extend(choice.files.iter().map(|file| absolute(file, &directory.to_string_lossy())));
+    let sort = choice.sort.into();
+    if arguments.json {
+        let options = LinesOptions { sort, min_bytes: choice.min.unwrap_or(0), files, all_files: true };
+        output::write(|out| lines_json(out, &profile, &options))?;
+        return Ok(0);
+    }
+    let min_bytes = choice.min.unwrap_or_else(|| usual_minimum(&profile, sort));
+    let options = LinesOptions { sort, min_bytes, files, all_files: choice.all };
+    show(&profile, &options, choice.units)?;
+    Ok(0)
+}
+
+/// Shows the lines that matter to somebody who has said nothing about it.
+pub fn show_usual(profile: &Profile) -> anyhow::Result<()> {
+    let sort = Figure::Peak;
+    let options = LinesOptions { sort, min_bytes: usual_minimum(profile, sort), ..LinesOptions::default() };
+    show(profile, &options, UnitsArgument::default())
+}
+
+fn show(profile: &Profile, options: &LinesOptions, units: UnitsArgument) -> anyhow::Result<()> {
+    let source = |path: &str| read_source(path, profile.session());
+    output::write(|out| lines_text(out, profile, options, &output::look(units), &source))
+}
+
+fn usual_minimum(profile: &Profile, figure: Figure) -> u64 {
+    let files = profile.files().iter().map(|file| file.total_figures.bytes(figure));
+    let whole = files.max().unwrap_or(0);
+    USUAL_MINIMUM.min(whole / 100).max(1)
+}

@@ -1,0 +1,218 @@
+//! `heaphint run`: a program under the tracer, from its start to its end.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use heaphint_analysis::{Units, format_size};
+
+use super::input::read_profile;
+use super::{Usage, foreground, lines};
+use crate::launch::{Launch, Output, Spec, Target, exit_code};
+
+/// Run a program and record where its memory goes
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "heaphint run [OPTIONS] SCRIPT [ARGS]...\n       \
+                      heaphint run [OPTIONS] -m MODULE [ARGS]...\n       \
+                      heaphint run [OPTIONS] -c TEXT [ARGS]...\n       \
+                      heaphint run [OPTIONS] -- COMMAND [ARGS]...",
+    after_help = "The program keeps its input, output, signals and exit code."
+)]
+pub struct Arguments {
+    /// Write the capture to this file; `%p` in it stands for the process id [default: <SCRIPT>.<pid>.heaphint]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Overwrite an existing FILE
+    #[arg(short, long)]
+    force: bool,
+    /// Print nothing besides what the program prints
+    #[arg(short, long)]
+    quiet: bool,
+    /// Show the annotated source when the program has ended
+    #[arg(long)]
+    lines: bool,
+    /// The interpreter [default: the active virtual environment's, else that of the project's .venv, else python3]
+    #[arg(long, value_name = "PYTHON")]
+    python: Option<PathBuf>,
+    /// Use this tracer library instead of the one inside heaphint
+    #[arg(long, value_name = "PATH")]
+    tracer_library: Option<PathBuf>,
+    /// Run a module, as `python -m` does; everything after it belongs to the module
+    #[arg(short, value_name = "MODULE", num_args = 1.., allow_hyphen_values = true, conflicts_with = "text")]
+    module: Option<Vec<OsString>>,
+    /// Run a program text, as `python -c` does; everything after it belongs to the program
+    #[arg(short = 'c', value_name = "TEXT", num_args = 1.., allow_hyphen_values = true)]
+    text: Option<Vec<OsString>>,
+    /// The Python file and its arguments
+    #[arg(value_name = "SCRIPT", trailing_var_arg = true, allow_hyphen_values = true)]
+    script: Vec<OsString>,
+    /// A command that starts Python, and its arguments
+    #[arg(value_name = "COMMAND", last = true)]
+    command: Vec<OsString>,
+}
+
+pub fn main(arguments: Arguments) -> anyhow::Result<u8> {
+    let Arguments { output, force, quiet, lines, python, tracer_library, .. } = &arguments;
+    let (quiet, lines) = (*quiet, *lines);
+    let output = match output {
+        Some(path) => Output::File { path: path.clone(), overwrite: *force },
+        None => Output::Default,
+    };
+    let (python, tracer_library) = (python.clone(), tracer_library.clone());
+    let (target, program_arguments) = target(arguments)?;
+    let directory = std::env::current_dir().context("the current folder cannot be used")?;
+    let launch = Launch::prepare(Spec {
+        target,
+        arguments: program_arguments,
+        python,
+        tracer_library,
+        directory,
+        output,
+    })?;
+    let (pid, status) = foreground::run(launch.command())
+        .with_context(|| format!("{} cannot be started", launch.program().display()))?;
+    let code = exit_code(status) as u8;
+    // The program has ended, so from here on its exit code is ours, whatever happens.
+    if let Err(error) = conclude(&launch, pid, status, quiet, lines) {
+        if super::exit_code(&error) != 0 {
+            anstream::eprintln!("heaphint: {error:#}");
+        }
+    }
+    Ok(code)
+}
+
+/// What the arguments ask to run, and its arguments.
+fn target(arguments: Arguments) -> Result<(Target, Vec<OsString>), Usage> {
+    let Arguments { module, text, script, mut command, .. } = arguments;
+    let (mut words, kind): (_, fn(OsString) -> Target) = match (module, text) {
+        (Some(words), _) => (words, |name| Target::Module(name.to_string_lossy().into_owned())),
+        (None, Some(words)) => (words, |text| Target::Text(text.to_string_lossy().into_owned())),
+        (None, None) if !script.is_empty() => (Vec::new(), |path| Target::Script(path.into())),
+        (None, None) if !command.is_empty() => {
+            let program = command.remove(0);
+            return Ok((Target::Command(program), command));
+        }
+        (None, None) => {
+            return Err(Usage(
+                "there is nothing to run: name a Python file, or `-m MODULE`, `-c TEXT`, or `-- COMMAND`"
+                    .to_owned(),
+            ));
+        }
+    };
+    words.extend(script);
+    if !command.is_empty() {
+        // A `--` among the program's own arguments is the program's, too.
+        words.push("--".into());
+        words.extend(command);
+    }
+    let first = words.remove(0);
+    Ok((kind(first), words))
+}
+
+/// Says what was recorded and what to do with it.
+fn conclude(
+    launch: &Launch,
+    pid: u32,
+    status: std::process::ExitStatus,
+    quiet: bool,
+    lines: bool,
+) -> anyhow::Result<()> {
+    let captures = launch.finish(pid, status)?;
+    if quiet && !lines {
+        return Ok(());
+    }
+    let Some((first, others)) = captures.split_first() else { return Ok(()) };
+    let profile = read_profile(std::slice::from_ref(first))?;
+    if !quiet {
+        let session = profile.session();
+        let capture = quoted(first);
+        anstream::eprintln!(
+            "heaphint: peak {}, recorded in {capture}",
+            format_size(session.peak_bytes, Units::default())
+        );
+        if !others.is_empty() {
+            let names: Vec<String> = others.iter().map(|path| quoted(path)).collect();
+            anstream::eprintln!("heaphint: processes that it forked are recorded in {}", names.join(", "));
+        }
+        for note in &session.notes {
+            anstream::eprintln!("heaphint: {note}");
+        }
+        if !lines {
+            anstream::eprintln!(
+                "heaphint: next, try `heaphint lines {capture}` or `heaphint stats {capture}`"
+            );
+        }
+    }
+    if lines {
+        lines::show_usual(&profile)?;
+    }
+    Ok(())
+}
+
+/// A path as one would type it in a shell: relative to the current folder where that is shorter, quoted where needed.
+fn quoted(path: &Path) -> String {
+    let directory = std::env::current_dir().unwrap_or_default();
+    let text = path.strip_prefix(&directory).unwrap_or(path).to_string_lossy().into_owned();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if text.chars().all(is_plain) && !text.starts_with('-') {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Wrapper {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn parsed(words: &[&str]) -> (Target, Vec<String>) {
+        let wrapper = Wrapper::try_parse_from([&["run"], words].concat()).unwrap();
+        let (target, rest) = target(wrapper.arguments).unwrap();
+        (target, rest.into_iter().map(|word| word.into_string().unwrap()).collect())
+    }
+
+    #[test]
+    fn everything_after_the_program_is_the_programs() {
+        let script = || Target::Script("app.py".into());
+        assert_eq!(parsed(&["app.py"]), (script(), vec![]));
+        assert_eq!(
+            parsed(&["-q", "app.py", "-q", "--lines", "x"]),
+            (script(), vec!["-q".into(), "--lines".into(), "x".into()])
+        );
+        assert_eq!(
+            parsed(&["app.py", "a", "--", "b"]),
+            (script(), vec!["a".into(), "--".into(), "b".into()])
+        );
+        let module = Target::Module("pkg.mod".into());
+        assert_eq!(parsed(&["-m", "pkg.mod", "-o", "x"]), (module.clone(), vec!["-o".into(), "x".into()]));
+        assert_eq!(
+            parsed(&["-m", "pkg.mod", "a", "--", "-q"]),
+            (module, vec!["a".into(), "--".into(), "-q".into()])
+        );
+        let text = Target::Text("print(1)".into());
+        assert_eq!(parsed(&["-f", "-c", "print(1)", "--help"]), (text, vec!["--help".into()]));
+        let command = Target::Command("make".into());
+        assert_eq!(parsed(&["-q", "--", "make", "-j", "2"]), (command, vec!["-j".into(), "2".into()]));
+    }
+
+    #[test]
+    fn nothing_to_run_is_wrong_usage() {
+        let wrapper = Wrapper::try_parse_from(["run", "-q"]).unwrap();
+        assert!(target(wrapper.arguments).unwrap_err().to_string().contains("nothing to run"));
+    }
+
+    #[test]
+    fn paths_can_be_pasted_into_a_shell() {
+        assert_eq!(quoted(Path::new("/t/app.py.1.heaphint")), "/t/app.py.1.heaphint");
+        assert_eq!(quoted(Path::new("/t/it's here")), "'/t/it'\\''s here'");
+    }
+}

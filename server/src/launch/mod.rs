@@ -1,0 +1,243 @@
+//! Starting a Python program under the tracer: which interpreter, which environment, where the capture goes, and
+//! what became of it. The command line and the language server both start programs through here.
+//!
+//! Nothing here waits for the program or writes to the terminal; who asks for a [`Launch`] runs its command.
+
+mod diagnose;
+mod elf;
+mod interpreter;
+mod output;
+mod project;
+mod tracer_library;
+
+use std::ffi::{OsStr, OsString};
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::mem::offset_of;
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use heaphint_format::Header;
+
+pub use output::Output;
+pub use project::project_root;
+
+/// What to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A Python file, or a folder or archive that Python can run.
+    Script(PathBuf),
+    /// A module, as `python -m` takes it.
+    Module(String),
+    /// A program text, as `python -c` takes it.
+    Text(String),
+    /// Any command that starts Python.
+    Command(OsString),
+}
+
+/// A program to start under the tracer.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// What to run.
+    pub target: Target,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// The interpreter that somebody asked for: a path, or a name to look for on the search path.
+    pub python: Option<PathBuf>,
+    /// A tracer library to use instead of the one inside this program.
+    pub tracer_library: Option<PathBuf>,
+    /// The working directory, absolute.
+    pub directory: PathBuf,
+    /// Where captures go.
+    pub output: Output,
+}
+
+/// Why a program cannot be started under the tracer. Each is one sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// What was asked for does not make sense.
+    #[error("{0}")]
+    Usage(String),
+    /// A file or folder is not as it must be.
+    #[error("{0}")]
+    Io(String),
+}
+
+/// A program that is ready to be started.
+#[derive(Debug)]
+pub struct Launch {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    environment: Vec<(&'static str, OsString)>,
+    directory: PathBuf,
+    captures: output::Captures,
+}
+
+impl Launch {
+    /// Checks everything that can be checked before the program starts, and puts the tracer library into place.
+    ///
+    /// # Errors
+    /// When the program could not run or its capture could not be written.
+    pub fn prepare(spec: Spec) -> Result<Self, LaunchError> {
+        let script = match &spec.target {
+            Target::Script(path) => Some(spec.directory.join(path)),
+            Target::Module(_) | Target::Text(_) | Target::Command(_) => None,
+        };
+        if let (Target::Script(given), Some(path)) = (&spec.target, &script)
+            && !path.exists()
+        {
+            return Err(LaunchError::Usage(format!("there is no file `{}`", given.display())));
+        }
+        if let Target::Text(text) = &spec.target
+            && !text.contains('\n')
+            && spec.directory.join(text).is_file()
+        {
+            return Err(LaunchError::Usage(format!(
+                "`-c` takes a program text and `{text}` is a file: leave out `-c` to run it"
+            )));
+        }
+        let project = project_root(script.as_deref(), &spec.directory);
+        let program = match &spec.target {
+            Target::Command(name) => interpreter::find_program(name, &spec.directory)
+                .ok_or_else(|| LaunchError::Usage(format!("there is no command `{}`", name.display())))?,
+            _ => interpreter::choose(spec.python.as_deref(), &project, &spec.directory)?,
+        };
+        let captures = output::Captures::prepare(&spec.output, &spec.target, &spec.directory)?;
+        let library = match spec.tracer_library {
+            Some(path) => tracer_library::given(&spec.directory.join(path))?,
+            None => tracer_library::install()?,
+        };
+
+        let mut arguments = match spec.target {
+            Target::Script(path) => vec![path.into_os_string()],
+            Target::Module(name) => vec!["-m".into(), name.into()],
+            Target::Text(text) => vec!["-c".into(), text.into()],
+            Target::Command(_) => Vec::new(),
+        };
+        if let Some(first) = arguments.first_mut()
+            && first.as_encoded_bytes().starts_with(b"-")
+            && script.is_some()
+        {
+            // A script whose name looks like an option of the interpreter.
+            *first = Path::new(".").join(&*first).into_os_string();
+        }
+        arguments.extend(spec.arguments);
+        let environment = environment(&library, captures.pattern(), &project, std::env::var_os("LD_PRELOAD"));
+        Ok(Self { program, arguments, environment, directory: spec.directory, captures })
+    }
+
+    /// The command, with everything but its standard streams set.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).current_dir(&self.directory).envs(self.environment.iter().cloned());
+        command
+    }
+
+    /// The program that is started.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The captures of this run that exist by now: that of the process `pid` first, then the others in the order of
+    /// their start.
+    #[must_use]
+    pub fn captures(&self, pid: u32) -> Vec<PathBuf> {
+        self.captures.find(pid)
+    }
+
+    /// To be called when the process `pid`, which was started with [`Self::command`], has ended: notes in its
+    /// capture how. Returns the run's captures, the process's own first.
+    ///
+    /// # Errors
+    /// When there is no capture (the sentence says why), or it cannot be written.
+    pub fn finish(&self, pid: u32, status: ExitStatus) -> Result<Vec<PathBuf>, LaunchError> {
+        let captures = self.captures(pid);
+        let Some(first) = captures.first() else {
+            return Err(LaunchError::Io(diagnose::no_capture(&self.program, self.captures.folder())));
+        };
+        if output::header(first).is_some_and(|header| header.pid == pid) {
+            record_exit(first, status)
+                .map_err(|error| LaunchError::Io(format!("cannot write {}: {error}", first.display())))?;
+        }
+        Ok(captures)
+    }
+}
+
+/// The exit code, as a shell would say it: 128 + N for signal N.
+#[must_use]
+pub fn exit_code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
+}
+
+/// Writes into a capture how its process ended.
+fn record_exit(capture: &Path, status: ExitStatus) -> io::Result<()> {
+    let value = status.code().unwrap_or_else(|| -status.signal().unwrap_or_default());
+    let mut file = OpenOptions::new().write(true).open(capture)?;
+    file.write_all_at(&value.to_le_bytes(), offset_of!(Header, exit_status) as u64)?;
+    file.flush()
+}
+
+/// What the tracer is told, by variables that it removes again in the Python process.
+fn environment(
+    library: &Path,
+    pattern: &Path,
+    project: &Path,
+    previous: Option<OsString>,
+) -> Vec<(&'static str, OsString)> {
+    let previous = previous.filter(|value| !value.is_empty());
+    let mut preload = library.as_os_str().to_owned();
+    if let Some(previous) = &previous {
+        preload.push(":");
+        preload.push(previous);
+    }
+    let mut variables = vec![
+        ("LD_PRELOAD", preload),
+        ("HEAPHINT_CAPTURE", pattern.as_os_str().to_owned()),
+        ("HEAPHINT_PROJECT", project.as_os_str().to_owned()),
+    ];
+    if let Some(previous) = previous {
+        variables.push(("HEAPHINT_PRELOAD", previous));
+    }
+    variables
+}
+
+/// A path as people read it.
+fn shown(path: impl AsRef<OsStr>) -> String {
+    path.as_ref().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_was_preloaded_stays_so() {
+        let variables = |previous: Option<&str>| {
+            environment(Path::new("/l.so"), Path::new("/c"), Path::new("/p"), previous.map(OsString::from))
+        };
+        assert_eq!(variables(None)[0].1, "/l.so");
+        assert_eq!(variables(Some("")).len(), 3);
+        let with = variables(Some("/a.so /b.so"));
+        assert_eq!(with[0].1, "/l.so:/a.so /b.so");
+        assert_eq!(with[3], ("HEAPHINT_PRELOAD", "/a.so /b.so".into()));
+    }
+
+    #[test]
+    fn a_signal_is_written_as_its_negative_number() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), [0xff; 300]).unwrap();
+        for (raw, written, code) in [(7 << 8, 7, 7), (9, -9, 137)] {
+            let status = ExitStatus::from_raw(raw);
+            record_exit(file.path(), status).unwrap();
+            let bytes = std::fs::read(file.path()).unwrap();
+            let at = offset_of!(Header, exit_status);
+            assert_eq!(bytes[at..at + 4], i32::to_le_bytes(written));
+            assert_eq!(bytes.len(), 300);
+            assert_eq!(exit_code(status), code);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Where captures go, and which of the files there belong to a run.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use heaphint_format::{Header, MAGIC, Record};
+
+use super::{LaunchError, Target, shown};
+
+/// The end of a capture's name.
+const EXTENSION: &str = "heaphint";
+/// What stands for the process id in a pattern.
+const PID: &str = "%p";
+
+/// Where captures go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// `<name>.<pid>.heaphint`: beside a script, in the working directory for everything else.
+    Default,
+    /// This file, or one per process when the name has `%p` in it.
+    File {
+        /// Absolute, or relative to the working directory.
+        path: PathBuf,
+        /// Whether an existing file may be overwritten.
+        overwrite: bool,
+    },
+}
+
+/// The captures of one run.
+#[derive(Debug)]
+pub struct Captures {
+    pattern: PathBuf,
+    started_unix_ms: u64,
+}
+
+impl Captures {
+    /// Names them, and makes sure that they can be written.
+    pub fn prepare(output: &Output, target: &Target, directory: &Path) -> Result<Self, LaunchError> {
+        let pattern = match output {
+            Output::Default => default_pattern(target, directory),
+            Output::File { path, .. } => directory.join(path),
+        };
+        // The tracer takes the last `%p`, so one in a folder's name would be taken for ours.
+        let folder = pattern.parent().unwrap_or(Path::new("/")).to_owned();
+        if folder.as_os_str().as_bytes().windows(PID.len()).any(|part| part == PID.as_bytes()) {
+            return Err(LaunchError::Usage(format!(
+                "the folder {} has `{PID}` in its name: choose another place with `-o`",
+                shown(&folder)
+            )));
+        }
+        check_folder(&folder)?;
+        if let Output::File { overwrite, .. } = output {
+            make_room(&pattern, *overwrite)?;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Self { pattern, started_unix_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX) })
+    }
+
+    /// What the tracer is told.
+    pub fn pattern(&self) -> &Path {
+        &self.pattern
+    }
+
+    /// The folder they are in.
+    pub fn folder(&self) -> &Path {
+        self.pattern.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Those that exist by now: that of the process `pid` first, then the others in the order of their start.
+    pub fn find(&self, pid: u32) -> Vec<PathBuf> {
+        let Ok(entries) = fs::read_dir(self.folder()) else { return Vec::new() };
+        let mut found: Vec<(bool, u64, PathBuf)> = entries
+            .flatten()
+            .filter(|entry| is_named_by(&self.pattern, &entry.file_name()))
+            .filter_map(|entry| {
+                let header = header(&entry.path())?;
+                // Process ids come again: an old file may have a name of this run.
+                (header.started_unix_ms >= self.started_unix_ms)
+                    .then(|| (header.pid != pid, header.started_unix_ms, entry.path()))
+            })
+            .collect();
+        found.sort();
+        found.into_iter().map(|(_, _, path)| path).collect()
+    }
+}
+
+/// The first page's facts; `None` when the file is no capture.
+pub fn header(path: &Path) -> Option<Header> {
+    let mut bytes = [0; Header::BYTES];
+    File::open(path).ok()?.read_exact(&mut bytes).ok()?;
+    Header::decode(&bytes).filter(|header| header.magic == MAGIC)
+}
+
+fn default_pattern(target: &Target, directory: &Path) -> PathBuf {
+    let (folder, name) = match target {
+        Target::Script(path) => {
+            let path = directory.join(path);
+            let name = path.file_name().map_or_else(|| OsString::from("script"), OsStr::to_owned);
+            (path.parent().unwrap_or(directory).to_owned(), name)
+        }
+        Target::Module(name) => (directory.to_owned(), OsString::from(name)),
+        Target::Text(_) => (directory.to_owned(), OsString::from("string")),
+        Target::Command(command) => {
+            let name = Path::new(command).file_name().map_or_else(|| command.clone(), OsStr::to_owned);
+            (directory.to_owned(), name)
+        }
+    };
+    let mut file = name;
+    file.push(format!(".{PID}.{EXTENSION}"));
+    folder.join(file)
+}
+
+/// A folder that is not there or cannot be written is said before the program runs for an hour.
+fn check_folder(folder: &Path) -> Result<(), LaunchError> {
+    if !folder.is_dir() {
+        return Err(LaunchError::Io(format!("the folder {} does not exist: create it first", shown(folder))));
+    }
+    tempfile::Builder::new().prefix(".heaphint-").tempfile_in(folder).map(drop).map_err(|error| {
+        LaunchError::Io(format!(
+            "cannot write to {}: {}; choose another place for the capture with `-o`",
+            shown(folder),
+            error.kind()
+        ))
+    })
+}
+
+/// An output that exists is refused, or removed when it may be overwritten.
+fn make_room(path: &Path, overwrite: bool) -> Result<(), LaunchError> {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
+    if metadata.is_dir() {
+        return Err(LaunchError::Usage(format!(
+            "{} is a folder: `-o` takes the name of a file",
+            shown(path)
+        )));
+    }
+    if !overwrite {
+        return Err(LaunchError::Usage(format!(
+            "{} exists already: choose another name, or overwrite it with `-f`",
+            shown(path)
+        )));
+    }
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(LaunchError::Io(format!("cannot overwrite {}: {}", shown(path), error.kind())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a process of the run may have given its capture this name: the pattern's with a number for `%p`, or the
+/// pattern itself, or that with a number before its extension.
+fn is_named_by(pattern: &Path, name: &OsStr) -> bool {
+    let Some(pattern) = pattern.file_name() else { return false };
+    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+    let number_between = |before: &[u8], after: &[u8]| {
+        let rest = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+        rest.is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
+    };
+    if let Some(at) = pattern.windows(PID.len()).rposition(|part| part == PID.as_bytes()) {
+        return number_between(&pattern[..at], &pattern[at + PID.len()..]);
+    }
+    let dot = pattern.iter().rposition(|byte| *byte == b'.').unwrap_or(pattern.len());
+    let before = [&pattern[..dot], b"."].concat();
+    name == pattern || number_between(&before, &pattern[dot..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_ran() {
+        let directory = Path::new("/work");
+        for (target, expected) in [
+            (Target::Script("sub/app.py".into()), "/work/sub/app.py.%p.heaphint"),
+            (Target::Script("/abs/app.py".into()), "/abs/app.py.%p.heaphint"),
+            (Target::Module("pkg.mod".into()), "/work/pkg.mod.%p.heaphint"),
+            (Target::Text("print(1)".into()), "/work/string.%p.heaphint"),
+            (Target::Command("/usr/bin/make".into()), "/work/make.%p.heaphint"),
+        ] {
+            assert_eq!(default_pattern(&target, directory), Path::new(expected));
+        }
+    }
+
+    #[test]
+    fn every_process_of_a_run_is_found_by_name() {
+        let named = |pattern: &str, name: &str| is_named_by(Path::new(pattern), OsStr::new(name));
+        assert!(named("/t/app.%p.heaphint", "app.12.heaphint"));
+        assert!(!named("/t/app.%p.heaphint", "app.x.heaphint"));
+        assert!(!named("/t/app.%p.heaphint", "app..heaphint"));
+        assert!(named("/t/out.bin", "out.bin"));
+        assert!(named("/t/out.bin", "out.12.bin"));
+        assert!(!named("/t/out.bin", "out.12.heaphint"));
+        assert!(named("/t/out", "out.12"));
+    }
+
+    #[test]
+    fn an_existing_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.heaphint");
+        fs::write(&path, "").unwrap();
+        let prepare = |overwrite| {
+            let output = Output::File { path: path.clone(), overwrite };
+            Captures::prepare(&output, &Target::Module("m".into()), folder.path())
+        };
+        assert!(prepare(false).unwrap_err().to_string().contains("exists already"));
+        assert!(path.exists());
+        prepare(true).unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_missing_folder_is_said() {
+        let output = Output::File { path: "/nowhere/x".into(), overwrite: false };
+        let error = Captures::prepare(&output, &Target::Module("m".into()), Path::new("/")).unwrap_err();
+        assert!(error.to_string().contains("/nowhere does not exist"), "{error}");
+    }
+}

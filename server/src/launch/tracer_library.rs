@@ -1,0 +1,179 @@
+//! The tracer library that travels inside this program, as a file that the loader can open.
+//!
+//! Whoever can write that file runs code in every profiled program, so its owner and its content are checked before
+//! each use.
+
+use std::fs::{self, DirBuilder, File, Metadata};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{LaunchError, shown};
+
+static LIBRARY: &[u8] = include_bytes!(env!("HEAPHINT_TRACER_LIBRARY"));
+
+/// A library that somebody asked for.
+pub fn given(path: &Path) -> Result<PathBuf, LaunchError> {
+    if !path.is_file() {
+        return Err(LaunchError::Usage(format!("there is no tracer library {}", shown(path))));
+    }
+    if !can_be_preloaded(path) {
+        return Err(LaunchError::Usage(format!(
+            "the loader cannot preload {}: its path must have no blanks and no colons",
+            shown(path)
+        )));
+    }
+    Ok(path.to_owned())
+}
+
+/// The library inside this program, as a file of the user's cache, or of a private folder where there is no cache.
+pub fn install() -> Result<PathBuf, LaunchError> {
+    let mut problem = None;
+    for folder in folders() {
+        if !can_be_preloaded(&folder) {
+            continue;
+        }
+        match install_in(&folder, LIBRARY) {
+            Ok(path) => return Ok(path),
+            Err(error) => problem = problem.or(Some(format!("{}: {error}", shown(&folder)))),
+        }
+    }
+    let problem = problem.unwrap_or_else(|| "every folder has blanks or colons in its path".to_owned());
+    Err(LaunchError::Io(format!(
+        "the tracer library cannot be put into place ({problem}): set XDG_CACHE_HOME to a folder of yours"
+    )))
+}
+
+/// Where the library may be kept, the best place first.
+fn folders() -> Vec<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    // SAFETY: takes nothing and cannot fail.
+    let user = unsafe { libc::geteuid() };
+    let private = format!("heaphint-{user}");
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    let temporary = [std::env::temp_dir(), "/tmp".into(), "/dev/shm".into()];
+    cache
+        .map(|cache| cache.join("heaphint"))
+        .into_iter()
+        .chain(temporary.into_iter().map(|folder| folder.join(&private)))
+        .collect()
+}
+
+/// `LD_PRELOAD` separates names by blanks and colons and knows no escape.
+fn can_be_preloaded(path: &Path) -> bool {
+    path.is_absolute()
+        && !path.as_os_str().as_bytes().iter().any(|byte| *byte == b':' || byte.is_ascii_whitespace())
+}
+
+fn install_in(folder: &Path, library: &[u8]) -> io::Result<PathBuf> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let metadata = fs::symlink_metadata(folder)?;
+    if !metadata.is_dir() || !is_ours(&metadata) {
+        return Err(io::Error::other("it belongs to somebody else, or others may write to it"));
+    }
+    if forbids_execution(folder)? {
+        return Err(io::Error::other("nothing there may be executed (noexec)"));
+    }
+    let hash: String = Sha256::digest(library).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let path = folder.join(format!("tracer-{hash}.so"));
+    if !is_intact(&path, library) {
+        let mut file = tempfile::Builder::new().prefix(".tracer-").tempfile_in(folder)?;
+        file.write_all(library)?;
+        // Two programs may do this at once; each puts the same bytes there in one step.
+        file.persist(&path)?;
+    }
+    Ok(path)
+}
+
+/// Ours alone to write.
+fn is_ours(metadata: &Metadata) -> bool {
+    const OTHERS_WRITE: u32 = 0o022;
+    // SAFETY: takes nothing and cannot fail.
+    metadata.uid() == unsafe { libc::geteuid() } && metadata.mode() & OTHERS_WRITE == 0
+}
+
+/// Whether the file is there, ours, and byte for byte the library.
+fn is_intact(path: &Path, library: &[u8]) -> bool {
+    let open = || -> io::Result<Vec<u8>> {
+        let mut file: File = File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(path)?;
+        let metadata = file.metadata()?;
+        let mut bytes = Vec::new();
+        if metadata.is_file() && is_ours(&metadata) && metadata.len() == library.len() as u64 {
+            file.read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    };
+    open().is_ok_and(|bytes| bytes == library)
+}
+
+fn forbids_execution(folder: &Path) -> io::Result<bool> {
+    let path = std::ffi::CString::new(folder.as_os_str().as_bytes())?;
+    let mut facts = std::mem::MaybeUninit::<libc::statvfs>::uninit();
+    // SAFETY: the path ends in NUL, and the structure is filled when the call succeeds.
+    let flags = unsafe {
+        if libc::statvfs(path.as_ptr(), facts.as_mut_ptr()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        facts.assume_init().f_flag
+    };
+    Ok(flags & libc::ST_NOEXEC != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_file_is_written_once_and_repaired() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join("heaphint");
+        let path = install_in(&folder, b"library").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"library");
+        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let first = fs::metadata(&path).unwrap().ino();
+        assert_eq!(install_in(&folder, b"library").unwrap(), path);
+        assert_eq!(fs::metadata(&path).unwrap().ino(), first);
+
+        fs::write(&path, b"libRary").unwrap();
+        install_in(&folder, b"library").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"library");
+        assert_ne!(install_in(&folder, b"another").unwrap(), path);
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_is_refused() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join("heaphint");
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).unwrap();
+        assert!(install_in(&folder, b"library").is_err());
+        let link = cache.path().join("link");
+        std::os::unix::fs::symlink(cache.path(), &link).unwrap();
+        assert!(install_in(&link, b"library").is_err());
+    }
+
+    #[test]
+    fn paths_that_the_loader_would_split_are_refused() {
+        assert!(can_be_preloaded(Path::new("/home/me/.cache/heaphint")));
+        assert!(!can_be_preloaded(Path::new("/home/m e/.cache")));
+        assert!(!can_be_preloaded(Path::new("/home/a:b")));
+        assert!(!can_be_preloaded(Path::new("relative")));
+    }
+
+    #[test]
+    fn the_library_inside_is_a_shared_object_for_this_machine() {
+        assert!(LIBRARY.starts_with(b"\x7fELF\x02\x01"));
+        assert!(LIBRARY.len() < 200_000, "{} bytes", LIBRARY.len());
+    }
+}
