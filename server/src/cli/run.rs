@@ -45,12 +45,9 @@ pub struct Arguments {
     /// Run a program text, as `python -c` does; everything after it belongs to the program
     #[arg(short = 'c', value_name = "TEXT", num_args = 1.., allow_hyphen_values = true)]
     text: Option<Vec<OsString>>,
-    /// The Python file and its arguments
+    /// The Python file and its arguments; after `--`, a command that starts Python and its arguments
     #[arg(value_name = "SCRIPT", trailing_var_arg = true, allow_hyphen_values = true)]
     script: Vec<OsString>,
-    /// A command that starts Python, and its arguments
-    #[arg(value_name = "COMMAND", last = true)]
-    command: Vec<OsString>,
 }
 
 pub fn main(arguments: Arguments) -> anyhow::Result<u8> {
@@ -61,7 +58,7 @@ pub fn main(arguments: Arguments) -> anyhow::Result<u8> {
         None => Output::Default,
     };
     let (python, tracer_library) = (python.clone(), tracer_library.clone());
-    let (target, program_arguments) = target(arguments)?;
+    let (target, program_arguments) = target(arguments, &std::env::args_os().collect::<Vec<_>>())?;
     let directory = std::env::current_dir().context("the current folder cannot be used")?;
     let launch = Launch::prepare(Spec {
         target,
@@ -75,37 +72,33 @@ pub fn main(arguments: Arguments) -> anyhow::Result<u8> {
         .with_context(|| format!("{} cannot be started", launch.program().display()))?;
     let code = exit_code(status) as u8;
     // The program has ended, so from here on its exit code is ours, whatever happens.
-    if let Err(error) = conclude(&launch, pid, status, quiet, lines) {
-        if super::exit_code(&error) != 0 {
-            anstream::eprintln!("heaphint: {error:#}");
-        }
+    if let Err(error) = conclude(&launch, pid, status, quiet, lines)
+        && super::exit_code(&error) != 0
+    {
+        anstream::eprintln!("heaphint: {error:#}");
     }
     Ok(code)
 }
 
-/// What the arguments ask to run, and its arguments.
-fn target(arguments: Arguments) -> Result<(Target, Vec<OsString>), Usage> {
-    let Arguments { module, text, script, mut command, .. } = arguments;
-    let (mut words, kind): (_, fn(OsString) -> Target) = match (module, text) {
+/// What the arguments ask to run, and its arguments. `words` are the same arguments as they were typed.
+fn target(arguments: Arguments, words: &[OsString]) -> Result<(Target, Vec<OsString>), Usage> {
+    let is_escape = |word: &&OsString| *word == "--";
+    let given = [arguments.module.iter().flatten(), arguments.text.iter().flatten()].into_iter().flatten();
+    let kept = given.chain(&arguments.script).filter(is_escape).count();
+    // The parser keeps a `--` among a program's arguments and drops the one before a command.
+    let is_command = words.iter().filter(is_escape).count() > kept;
+    let (mut words, kind): (_, fn(OsString) -> Target) = match (arguments.module, arguments.text) {
         (Some(words), _) => (words, |name| Target::Module(name.to_string_lossy().into_owned())),
         (None, Some(words)) => (words, |text| Target::Text(text.to_string_lossy().into_owned())),
-        (None, None) if !script.is_empty() => (Vec::new(), |path| Target::Script(path.into())),
-        (None, None) if !command.is_empty() => {
-            let program = command.remove(0);
-            return Ok((Target::Command(program), command));
-        }
-        (None, None) => {
-            return Err(Usage(
-                "there is nothing to run: name a Python file, or `-m MODULE`, `-c TEXT`, or `-- COMMAND`"
-                    .to_owned(),
-            ));
-        }
+        (None, None) if is_command => (Vec::new(), Target::Command),
+        (None, None) => (Vec::new(), |path| Target::Script(path.into())),
     };
-    words.extend(script);
-    if !command.is_empty() {
-        // A `--` among the program's own arguments is the program's, too.
-        words.push("--".into());
-        words.extend(command);
+    words.extend(arguments.script);
+    if words.is_empty() {
+        return Err(Usage(
+            "there is nothing to run: name a Python file, or `-m MODULE`, `-c TEXT`, or `-- COMMAND`"
+                .to_owned(),
+        ));
     }
     let first = words.remove(0);
     Ok((kind(first), words))
@@ -175,8 +168,9 @@ mod tests {
     }
 
     fn parsed(words: &[&str]) -> (Target, Vec<String>) {
-        let wrapper = Wrapper::try_parse_from([&["run"], words].concat()).unwrap();
-        let (target, rest) = target(wrapper.arguments).unwrap();
+        let words: Vec<OsString> = [&["run"], words].concat().iter().map(OsString::from).collect();
+        let wrapper = Wrapper::try_parse_from(&words).unwrap();
+        let (target, rest) = target(wrapper.arguments, &words).unwrap();
         (target, rest.into_iter().map(|word| word.into_string().unwrap()).collect())
     }
 
@@ -207,7 +201,7 @@ mod tests {
     #[test]
     fn nothing_to_run_is_wrong_usage() {
         let wrapper = Wrapper::try_parse_from(["run", "-q"]).unwrap();
-        assert!(target(wrapper.arguments).unwrap_err().to_string().contains("nothing to run"));
+        assert!(target(wrapper.arguments, &[]).unwrap_err().to_string().contains("nothing to run"));
     }
 
     #[test]
