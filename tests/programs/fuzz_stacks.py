@@ -7,6 +7,7 @@ and file. Thread names and the deaths of code objects are checked as well.
 
 import ctypes
 import functools
+import gc
 import operator
 import random
 import sys
@@ -46,10 +47,12 @@ getframe = sys._getframe
 class Figures(threading.local):
     """What one thread compared."""
 
+    depth = 0
+    # Nothing to compare: a finalizer may run while a thread's figures are being made.
+    aim = 0
+
     def __init__(self):
         self.random = random.Random(seed + threading.get_ident())
-        self.depth = 0
-        self.aim = 0
 
 
 figures = Figures()
@@ -393,11 +396,18 @@ def special_methods():
     list(it)
 
 
+class Simple:
+    def __init__(self, value):
+        self.value = value
+        step()
+
+
 @shape
 def construction():
-    # Often enough for the call to be specialized.
-    for _ in range(figures.random.choice((1, 1, 40))):
+    # Often enough for the calls to be specialized.
+    for index in range(figures.random.choice((1, 1, 40))):
         Child()
+        Simple(index)
 
 
 @shape
@@ -641,6 +651,8 @@ def main():
     with_gil.heaphint_oracle_is_finalizing() == 0 or failures.append("finalizing")
     check_deaths()
     check_thread_names()
+    # Finalizers then run at many more allocations, also before a function's body has begun.
+    gc.set_threshold(20)
     fuzz(wanted // 2)
     sys.setswitchinterval(1e-5)
     threads = [threading.Thread(target=fuzz, args=(wanted // 8,)) for _ in range(4)]
