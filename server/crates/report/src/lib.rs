@@ -8,6 +8,8 @@ mod findings;
 mod json;
 mod lines;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use findings::{findings_json, findings_text};

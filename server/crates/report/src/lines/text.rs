@@ -235,6 +235,6 @@ impl Page<'_> {
             let role = if column < 2 { role(bytes, largest) } else { Role::Dim };
             write!(out, "{} ", look.paint(role, format!("{shown:>SIZE_WIDTH$}")))?;
         }
-        writeln!(out, "{number:>number_width$} │ {text}")
+        writeln!(out, "{}", format!("{number:>number_width$} │ {text}").trim_end())
     }
 }

@@ -1,0 +1,225 @@
+//! Documents of a hand-made capture, whole.
+
+use heaphint_analysis::hand_made::HandMade;
+use heaphint_analysis::limits::{Limit, LimitScope, LimitSource, evaluate};
+use heaphint_analysis::{Figure, Profile, Units};
+use heaphint_format::PlaceKind;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const MIB: u64 = 1 << 20;
+
+const SOURCE: &str =
+    "import lib\n\n\ndef load(path):\n\tdata = lib.read(path)\n    return data\n\n\nrows = load('x')\n";
+
+fn made() -> HandMade {
+    let mut made = HandMade::default();
+    let module = made.code("<module>", "app.py", 1);
+    let load = made.code("load", "app.py", 4);
+    let read = made.code("read", "/usr/lib/python3.11/site-packages/lib/io.py", 10);
+    made.codes[2].in_project = 0;
+    let call = made.stack(0, module, 9);
+    let line = made.stack(call, load, 5);
+    let leaf = made.stack(line, read, 12);
+    made.site(leaf, 40 * MIB, 2, 2, 1);
+    made.site(line, 512, 1, 1, 0);
+    made.site(0, MIB, 1, 1, 1);
+    let (total, function) = (PlaceKind::TotalLine, PlaceKind::TotalFunction);
+    made.place(total, "app.py", 5, "", 80 * MIB as i64 + 512);
+    made.place(total, "app.py", 9, "", 80 * MIB as i64 + 512);
+    made.place(function, "app.py", 4, "load", 80 * MIB as i64 + 512);
+    made.header.peak_ms = 700;
+    made.header.exit_status = 0;
+    made
+}
+
+fn profile() -> Profile {
+    Profile::from_capture(&made().capture())
+}
+
+fn text(document: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> String {
+    let mut bytes = Vec::new();
+    document(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+fn source(path: &str) -> Option<Source> {
+    (path == "/p/app.py").then(|| Source { text: SOURCE.to_owned(), changed_since: false })
+}
+
+#[test]
+fn annotated_source() {
+    let options = LinesOptions { min_bytes: MIB, ..LinesOptions::default() };
+    let shown = text(|out| lines_text(out, &profile(), &options, &Look::default(), &source));
+    let expected = "\
+python app.py  Python 3.11.7, 1.50 s
+peak 81.0 MiB at 700 ms, allocated 81.0 MiB in 4 allocations, left at the end 41.0 MiB, largest RSS 50.0 MiB
+
+Lines that hold most at the peak, with the libraries they call
+  80.0 MiB  app.py:5  data = lib.read(path)
+
+/p/app.py  80.0 MiB at the peak, with what it calls
+      peak       self        max  allocated
+                                            1 │ import lib
+                                            2 │
+                                            3 │
+                                            4 │ def load(path):
+  80.0 MiB      512 B   80.0 MiB   80.0 MiB 5 │     data = lib.read(path)
+                                            6 │     return data
+                                            7 │
+                                            8 │
+  80.0 MiB              80.0 MiB   80.0 MiB 9 │ rows = load('x')
+1 library file with such lines not shown: --all shows them
+";
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_bound_is_marked_and_a_missing_source_is_left_blank() {
+    let options = LinesOptions {
+        files: vec!["lib/io.py".to_owned()],
+        sort: Figure::Leaked,
+        min_bytes: 1,
+        ..LinesOptions::default()
+    };
+    let shown = text(|out| lines_text(out, &profile(), &options, &Look::default(), &source));
+    let row = shown.lines().find(|line| line.contains("12 │")).unwrap();
+    assert_eq!(row, "  40.0 MiB   40.0 MiB   80.0 MiB ≥ 80.0 MiB 12 │");
+    assert!(shown.contains("≥  at least"), "{shown}");
+    assert!(!shown.contains("Lines that hold"), "{shown}");
+}
+
+#[test]
+fn nothing_to_show_is_said() {
+    let options = LinesOptions { min_bytes: 1 << 40, ..LinesOptions::default() };
+    let look = Look { units: Units::Si, ..Look::default() };
+    let shown = text(|out| lines_text(out, &profile(), &options, &look, &source));
+    assert!(shown.ends_with("No line of this project has 1.10 TB or more (peak).\n"), "{shown}");
+}
+
+#[test]
+fn lines_as_json() {
+    let options = LinesOptions { all_files: true, ..LinesOptions::default() };
+    let shown: Value = serde_json::from_str(&text(|out| lines_json(out, &profile(), &options))).unwrap();
+    assert_eq!(shown["schema"], 1);
+    let session = &shown["session"];
+    assert_eq!(session["command"], json!(["python", "app.py"]));
+    assert_eq!(session["exit_code"], 0);
+    assert_eq!(session["complete"], true);
+    assert_eq!(session["peak_bytes"], 81 * MIB + 512);
+    assert_eq!(session["exact"], Value::Null);
+    let file = &shown["files"][0];
+    assert_eq!(file["path"], "/p/app.py");
+    assert_eq!(
+        file["lines"][0],
+        json!({
+            "line": 5, "function": "load", "qualname": "load",
+            "self": {
+                "peak_bytes": 512, "peak_count": 1, "max_bytes": 512, "allocated_bytes": 512, "allocated_count": 1,
+                "leaked_bytes": 0, "leaked_count": 0, "temporary_bytes": 0, "temporary_count": 0,
+                "exact": false, "why": heaphint_analysis::Inexact::MaxIsLowerBound.why(),
+            },
+            "total": {
+                "peak_bytes": 80 * MIB + 512, "peak_count": 3, "max_bytes": 80 * MIB + 512,
+                "allocated_bytes": 80 * MIB + 512, "allocated_count": 3, "leaked_bytes": 40 * MIB, "leaked_count": 1,
+                "temporary_bytes": 0, "temporary_count": 0,
+            },
+        })
+    );
+    assert_eq!(file["functions"][1]["name"], "load");
+    assert_eq!(shown["files"][1]["in_project"], false);
+}
+
+#[test]
+fn statistics() {
+    let options = StatsOptions { largest: 2, version: "9.9".to_owned() };
+    let shown: Value = serde_json::from_str(&text(|out| stats_json(out, &profile(), &options))).unwrap();
+    assert_eq!((&shown["schema"], &shown["heaphint_version"]), (&json!(1), &json!("9.9")));
+    assert_eq!(shown["total_num_allocations"], 4);
+    assert_eq!(shown["allocator_type_distribution"], json!({"MALLOC": 4}));
+    assert_eq!(
+        shown["top_allocations_by_size"],
+        json!([
+            {
+                "location": "read:/usr/lib/python3.11/site-packages/lib/io.py:12",
+                "function": "read", "file": "/usr/lib/python3.11/site-packages/lib/io.py", "line": 12,
+                "size": 80 * MIB,
+            },
+            {"location": "<stack trace unavailable>", "size": MIB},
+        ])
+    );
+    assert_eq!(shown["top_modules_by_allocation_size"][0]["module"], "lib");
+    assert_eq!(shown["metadata"]["pid"], 4711);
+    let bins = shown["allocation_size_histogram"].as_array().unwrap();
+    assert_eq!(bins.iter().map(|bin| bin["count"].as_u64().unwrap()).sum::<u64>(), 4);
+
+    let shown = text(|out| stats_text(out, &profile(), &options, &Look::default()));
+    assert!(shown.contains("Peak memory usage:\n  81.0 MiB\n"), "{shown}");
+    assert!(shown.contains("  below 1.00 KiB                1  ▇▇▇▇▇▇▇▇▇▇▇▇▇\n"), "{shown}");
+    assert!(shown.contains("    80.0 MiB  read:/usr/lib/python3.11/site-packages/lib/io.py:12\n"), "{shown}");
+}
+
+#[test]
+fn findings_name_the_limit_and_the_stacks() {
+    let profile = profile();
+    let limit = |scope, line| {
+        let source = LimitSource { file: "/p/pyproject.toml".to_owned(), line };
+        Limit { scope, bytes: 50 * MIB, source }
+    };
+    let line = LimitScope::LineAt { file: "/p/app.py".to_owned(), line: 5 };
+    let findings = evaluate(&profile, &[limit(LimitScope::Peak, 2), limit(line, 7)]);
+    let shown: Value = serde_json::from_str(&text(|out| findings_json(out, &findings))).unwrap();
+    assert_eq!(shown["findings"][0]["kind"], "peak");
+    assert_eq!(shown["findings"][1]["limit_source"], json!({"file": "/p/pyproject.toml", "line": 7}));
+    assert_eq!(shown["findings"][1]["stacks"][0]["frames"][0]["line"], 9);
+
+    let shown = text(|out| findings_text(out, &findings, &Look::default()));
+    assert!(
+        shown.starts_with("the process: 81.0 MiB exceeds the limit of 50.0 MiB (/p/pyproject.toml:2)\n"),
+        "{shown}"
+    );
+    assert!(shown.contains("/p/app.py:5: load: 80.0 MiB exceeds the limit of 50.0 MiB"), "{shown}");
+    assert!(shown.contains("\n    /p/app.py:9 <module>\n"), "{shown}");
+}
+
+#[test]
+fn colour_is_written_only_when_asked_for() {
+    let options = LinesOptions::default();
+    let plain = text(|out| lines_text(out, &profile(), &options, &Look::default(), &source));
+    assert!(!plain.contains('\u{1b}'));
+    let look = Look { colour: true, ..Look::default() };
+    let colourful = text(|out| lines_text(out, &profile(), &options, &look, &source));
+    assert!(colourful.contains("\u{1b}[1m"));
+}
+
+proptest! {
+    #[test]
+    fn no_name_reaches_the_terminal_as_a_control_character(name: String, file: String, line: String, note: String) {
+        let mut made = made();
+        let code = made.code(&name, &file, 1);
+        let stack = made.stack(0, code, 1);
+        made.site(stack, 90 * MIB, 1, 1, 1);
+        made.header.problem = made.text(&note);
+        made.header.command = made.text(&name);
+        let profile = Profile::from_capture(&made.capture());
+        let options = LinesOptions { all_files: true, ..LinesOptions::default() };
+        let any_source = |_: &str| Some(Source { text: line.clone(), changed_since: true });
+        let stats = StatsOptions { largest: 9, version: String::new() };
+        let limits = [Limit {
+            scope: LimitScope::Peak,
+            bytes: 0,
+            source: LimitSource { file: file.clone(), line: 1 },
+        }];
+        let look = Look { width: Some(80), ..Look::default() };
+        let shown = [
+            text(|out| lines_text(out, &profile, &options, &look, &any_source)),
+            text(|out| stats_text(out, &profile, &stats, &look)),
+            text(|out| findings_text(out, &evaluate(&profile, &limits), &look)),
+        ];
+        for document in shown {
+            prop_assert!(!document.chars().any(|c| c.is_control() && c != '\n'), "{document:?}");
+        }
+    }
+}
