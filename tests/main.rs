@@ -4,6 +4,7 @@
 //! is about the bytes in the file.
 
 mod kill;
+mod lsp;
 mod memray;
 mod oracle;
 mod stacks;

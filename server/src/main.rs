@@ -2,6 +2,8 @@
 
 mod cli;
 mod launch;
+mod lsp;
+mod python;
 
 use std::process::ExitCode;
 

@@ -8,6 +8,7 @@ mod input;
 mod lines;
 mod output;
 mod run;
+mod server;
 mod stats;
 
 use std::io;
@@ -40,6 +41,7 @@ enum Command {
     Lines(lines::Arguments),
     Stats(stats::Arguments),
     Demo(demo::Arguments),
+    Server(server::Arguments),
 }
 
 /// Something that was asked for does not make sense; the text says what to do.
@@ -57,6 +59,7 @@ pub fn main() -> anyhow::Result<u8> {
         Command::Lines(arguments) => lines::main(&arguments),
         Command::Stats(arguments) => stats::main(&arguments),
         Command::Demo(arguments) => demo::main(&arguments),
+        Command::Server(arguments) => server::main(&arguments),
     }
 }
 

@@ -21,7 +21,7 @@ use std::process::{Command, ExitStatus};
 
 use heaphint_format::Header;
 
-pub use output::Output;
+pub use output::{Output, header};
 pub use project::project_root;
 
 /// What to run.

@@ -1,0 +1,98 @@
+//! Which lines of one text are those of another.
+
+use std::time::{Duration, Instant};
+
+use similar::{Algorithm, DiffOp, TextDiff, capture_diff_slices_deadline};
+
+/// A diff of hostile texts stops to be minimal after this time; it stays correct.
+const DEADLINE: Duration = Duration::from_millis(200);
+/// Changed lines count as edited ones when at least this share of their characters is the same.
+const SIMILAR: f32 = 0.5;
+/// Blocks of changed lines with more pairs than this are not compared pair by pair.
+const MAX_PAIRS: usize = 2_500;
+
+/// For each of `new`, the index of the line of `old` that it is or was made from; indexes only rise. Blank lines
+/// are nobody's.
+///
+/// With `in_place`, a block of changed lines that kept its length is a block of edited lines, however different:
+/// somebody typed there.
+pub fn match_lines(old: &[&str], new: &[&str], in_place: bool) -> Vec<Option<usize>> {
+    let (old_at, old) = filled(old);
+    let (new_at, filled_new) = filled(new);
+    let mut matches = vec![None; new.len()];
+    let operations =
+        capture_diff_slices_deadline(Algorithm::Patience, &old, &filled_new, Some(Instant::now() + DEADLINE));
+    for operation in operations {
+        match operation {
+            DiffOp::Equal { old_index, new_index, len } => {
+                for i in 0..len {
+                    matches[new_at[new_index + i]] = Some(old_at[old_index + i]);
+                }
+            }
+            DiffOp::Replace { old_index, old_len, new_index, new_len } => {
+                let olds = &old[old_index..old_index + old_len];
+                let news = &filled_new[new_index..new_index + new_len];
+                for (i, j) in pair(olds, news, in_place) {
+                    matches[new_at[new_index + j]] = Some(old_at[old_index + i]);
+                }
+            }
+            DiffOp::Delete { .. } | DiffOp::Insert { .. } => {}
+        }
+    }
+    matches
+}
+
+/// The lines that are not blank, without white space at their ends, and their indexes.
+fn filled<'a>(lines: &[&'a str]) -> (Vec<usize>, Vec<&'a str>) {
+    let lines = lines.iter().map(|line| line.trim_end()).enumerate();
+    lines.filter(|(_, line)| !line.is_empty()).unzip()
+}
+
+/// Pairs the lines of a changed block: (old, new), both rising.
+fn pair(old: &[&str], new: &[&str], in_place: bool) -> Vec<(usize, usize)> {
+    if in_place && old.len() == new.len() {
+        return (0..old.len()).map(|i| (i, i)).collect();
+    }
+    let mut pairs = Vec::new();
+    if old.len() * new.len() > MAX_PAIRS {
+        return pairs;
+    }
+    let mut next = 0;
+    for (i, old) in old.iter().enumerate() {
+        let is_similar = |j: &usize| TextDiff::from_chars(old.trim(), new[*j].trim()).ratio() >= SIMILAR;
+        if let Some(j) = (next..new.len()).find(is_similar) {
+            pairs.push((i, j));
+            next = j + 1;
+        }
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_lines_keep_their_identity() {
+        assert_eq!(match_lines(&["a", "b", "c"], &["x", "a", "c"], false), [None, Some(0), Some(2)]);
+    }
+
+    #[test]
+    fn similar_lines_are_edited_ones() {
+        let old = ["import numpy", "data = numpy.ones(100)", "print(data)"];
+        let new = ["import numpy", "# a remark", "data = numpy.ones(2000)", "print(data)"];
+        assert_eq!(match_lines(&old, &new, false), [Some(0), None, Some(1), Some(2)]);
+    }
+
+    #[test]
+    fn blank_lines_do_not_hold_a_change_apart() {
+        assert_eq!(match_lines(&["x = make(7)", ""], &["", "x = make(8)", ""], false), [None, Some(0), None]);
+    }
+
+    #[test]
+    fn typing_over_a_line_edits_it() {
+        assert_eq!(match_lines(&["x = 1"], &["completely"], true), [Some(0)]);
+        assert_eq!(match_lines(&["x = 1"], &["completely"], false), [None]);
+        assert_eq!(match_lines(&["x = 1"], &[""], true), [None]);
+    }
+}

@@ -1,0 +1,93 @@
+//! Keeps the lines of the last run on their lines while the text is edited.
+
+use std::sync::Arc;
+
+use super::matching::match_lines;
+use super::text::Text;
+
+/// A file as it was when the run started.
+#[derive(Debug, Clone)]
+pub struct Baseline {
+    /// Its text.
+    pub text: Text,
+    /// False when the file was written after the start, so that this text may not be what ran.
+    pub certain: bool,
+}
+
+/// The line of the run that a row of a document shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Match {
+    /// Its number then, 1-based.
+    pub line: u32,
+    /// True when its text is not what ran.
+    pub old: bool,
+}
+
+/// For each row of a document, the row of the baseline that it is or was made from; these only rise.
+#[derive(Debug, Clone)]
+pub struct Tracking {
+    baseline: Arc<Baseline>,
+    origins: Vec<Option<usize>>,
+}
+
+impl Tracking {
+    /// Matches a document by content.
+    pub fn new(baseline: Arc<Baseline>, text: &Text) -> Self {
+        let origins = match_lines(&baseline.text.rows(), &text.rows(), false);
+        Self { baseline, origins }
+    }
+
+    /// What a row shows.
+    pub fn match_of(&self, row: usize, text: &Text) -> Option<Match> {
+        let origin = (*self.origins.get(row)?)?;
+        let same = self.baseline.text.row(origin).trim_end() == text.row(row).trim_end();
+        Some(Match { line: origin as u32 + 1, old: !same || !self.baseline.certain })
+    }
+
+    /// The row that shows a 1-based line of the run.
+    pub fn row_of(&self, line: u32) -> Option<usize> {
+        let origin = (line as usize).checked_sub(1)?;
+        self.origins.iter().position(|row| *row == Some(origin))
+    }
+
+    /// Rows from `first_row` on that were `before` have been replaced; the `rows_after` last rows are untouched.
+    /// `text` is the new text; `whole` says that the editor sent all of it.
+    pub fn replace(
+        &mut self,
+        first_row: usize,
+        before: &[String],
+        rows_after: usize,
+        text: &Text,
+        whole: bool,
+    ) {
+        let end = text.row_count().saturating_sub(rows_after).max(first_row);
+        let old: Vec<&str> = before.iter().map(String::as_str).collect();
+        let new: Vec<&str> = (first_row..end).map(|row| text.row(row)).collect();
+        let old_origins = &self.origins[first_row..first_row + old.len()];
+        let origins: Vec<Option<usize>> =
+            match_lines(&old, &new, !whole).into_iter().map(|i| old_origins[i?]).collect();
+        self.origins.splice(first_row..first_row + old.len(), origins);
+        self.recognise(first_row, end, text);
+    }
+
+    /// Gives rows without an origin the one whose text they have, when no other row has it: an undone deletion.
+    fn recognise(&mut self, first_row: usize, end: usize, text: &Text) {
+        let mut next = self.origins[..first_row].iter().rev().find_map(|o| *o).map_or(0, |o| o + 1);
+        for row in first_row..end {
+            if let Some(origin) = self.origins[row] {
+                next = origin + 1;
+                continue;
+            }
+            let content = text.row(row).trim_end();
+            if content.is_empty() {
+                continue;
+            }
+            let limit = self.origins[row..].iter().find_map(|o| *o).unwrap_or(self.baseline.text.row_count());
+            let origin = (next..limit).find(|origin| self.baseline.text.row(*origin).trim_end() == content);
+            if let Some(origin) = origin {
+                self.origins[row] = Some(origin);
+                next = origin + 1;
+            }
+        }
+    }
+}

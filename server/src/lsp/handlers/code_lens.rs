@@ -1,0 +1,76 @@
+//! `textDocument/codeLens`: where a run can be started, and what functions cost.
+
+use std::sync::Arc;
+
+use heaphint_analysis::Figure;
+use lsp_types::{CodeLens, CodeLensParams, Command, Url};
+use tower_lsp::jsonrpc::Result;
+
+use super::blocking;
+use crate::lsp::ext::{PROFILE_COMMAND, ProfileParams};
+use crate::lsp::server::Server;
+use crate::lsp::state::View;
+use crate::lsp::wording;
+use crate::python::Function;
+
+/// Handles the request.
+pub async fn code_lens(server: &Arc<Server>, params: &CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
+    let uri = params.text_document.uri.clone();
+    let Some(view) = server.view(&uri) else { return Ok(None) };
+    if view.document.path.is_none() {
+        return Ok(None);
+    }
+    blocking(move || Some(lenses(&view, &uri))).await
+}
+
+fn lenses(view: &View, uri: &Url) -> Vec<CodeLens> {
+    let outline = view.document.outline();
+    let mut lenses = vec![profile_lens(view, uri, 1, None)];
+    if let Some(line) = outline.main_guard.filter(|line| *line != 1) {
+        lenses.push(profile_lens(view, uri, line, None));
+    }
+    lenses
+        .extend(outline.tests.iter().map(|test| profile_lens(view, uri, test.line, Some(test.name.clone()))));
+    lenses.extend(outline.functions.iter().filter_map(|function| figures_lens(view, function)));
+    lenses
+}
+
+fn profile_lens(view: &View, uri: &Url, line: u32, test: Option<String>) -> CodeLens {
+    let params = ProfileParams { uri: uri.clone(), args: None, test };
+    lens(
+        view,
+        line,
+        Command {
+            title: "Profile memory".into(),
+            command: PROFILE_COMMAND.into(),
+            arguments: serde_json::to_value(params).ok().map(|params| vec![params]),
+        },
+    )
+}
+
+fn figures_lens(view: &View, function: &Function) -> Option<CodeLens> {
+    let (figures, old) = view.function_figures(function)?;
+    let figures = &figures.total_figures;
+    let shown = [Figure::Peak, Figure::Max, Figure::Allocated];
+    let minimum = view.settings.inlay_hints.minimum_bytes.max(1);
+    if shown.iter().all(|figure| figures.bytes(*figure) < minimum) {
+        return None;
+    }
+    let [peak, max, allocated] = shown.map(|figure| wording::figure(figures, figure, view.settings.units));
+    let old = if old { " (old)" } else { "" };
+    Some(lens(
+        view,
+        function.def_line,
+        Command {
+            title: format!("Peak {peak} · max {max} · allocated {allocated}{old}"),
+            // A lens without a command is shown, but cannot be pressed.
+            command: String::new(),
+            arguments: None,
+        },
+    ))
+}
+
+fn lens(view: &View, line: u32, command: Command) -> CodeLens {
+    let range = view.document.text.row_range(line as usize - 1, view.features.encoding);
+    CodeLens { range, command: Some(command), data: None }
+}

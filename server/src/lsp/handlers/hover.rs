@@ -1,0 +1,205 @@
+//! `textDocument/hover`: a line's figures, and the stacks that allocated most through it.
+//!
+//! Figures stand in an aligned block of text: not every editor draws tables.
+
+use std::sync::Arc;
+
+use heaphint_analysis::{Figure, Figures, StackFigures, Through};
+use lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind, Url};
+use tower_lsp::jsonrpc::Result;
+
+use super::blocking;
+use crate::lsp::results::Results;
+use crate::lsp::server::Server;
+use crate::lsp::state::View;
+use crate::lsp::wording;
+
+/// Stacks that are shown.
+const MAX_STACKS: usize = 3;
+/// Frames of a stack that are shown at each end.
+const MAX_FRAMES: usize = 6;
+
+/// Handles the request.
+pub async fn hover(server: &Arc<Server>, params: &HoverParams) -> Result<Option<Hover>> {
+    let at = &params.text_document_position_params;
+    let row = at.position.line as usize;
+    let Some(view) = server.view(&at.text_document.uri) else { return Ok(None) };
+    if view.file().is_none() {
+        return Ok(None);
+    }
+    blocking(move || {
+        let value = Page { view: &view, markdown: view.features.markdown }.write(row)?;
+        let kind = if view.features.markdown { MarkupKind::Markdown } else { MarkupKind::PlainText };
+        Some(Hover {
+            contents: HoverContents::Markup(MarkupContent { kind, value }),
+            range: Some(view.document.text.row_range(row, view.features.encoding)),
+        })
+    })
+    .await
+}
+
+/// Writes a hover in the format that the editor shows.
+struct Page<'a> {
+    view: &'a View,
+    markdown: bool,
+}
+
+impl Page<'_> {
+    fn write(&self, row: usize) -> Option<String> {
+        let mut blocks = self.function(row).unwrap_or_default();
+        blocks.extend(self.line(row).unwrap_or_default());
+        (!blocks.is_empty()).then(|| blocks.join("\n\n"))
+    }
+
+    /// The function whose `def` this row holds: editors without code lenses show it here only.
+    fn function(&self, row: usize) -> Option<Vec<String>> {
+        let outline = self.view.document.outline();
+        let function = outline.functions.iter().find(|function| function.def_line as usize == row + 1)?;
+        let (figures, old) = self.view.function_figures(function)?;
+        let old = if old { " (old)" } else { "" };
+        Some(vec![
+            format!("Function {}{old}", self.code(&figures.qualname)),
+            self.preformatted(&self.table(&figures.total_figures, None)),
+        ])
+    }
+
+    fn line(&self, row: usize) -> Option<Vec<String>> {
+        let (figures, found) = self.view.figures(row)?;
+        let (results, file) = self.view.file()?;
+        let name = self.code(&figures.qualname);
+        let mut blocks = vec![format!("Line {} in {name}", row + 1)];
+        blocks.push(self.preformatted(&self.table(&figures.total_figures, Some(&figures.self_figures))));
+        if found.old {
+            blocks.push("This line has been edited since; the figures are old.".to_owned());
+        }
+        if let Some(inexact) = figures.total_figures.inexact.or(figures.self_figures.inexact) {
+            blocks.push(format!("Not exact: {}.", inexact.why()));
+        }
+        blocks.extend(self.stacks(results, Through::Line { file: &file.name, line: found.line }));
+        Some(blocks)
+    }
+
+    /// Figures in columns: totals with their counts, and the line's own.
+    fn table(&self, total: &Figures, own: Option<&Figures>) -> String {
+        let units = self.view.settings.units;
+        let count = |figures: &Figures, figure| {
+            figures.count(figure).map_or(String::new(), |count| count.to_string())
+        };
+        let mut rows = vec![["".into(), "total".into(), "count".into(), "self".into(), "count".into()]];
+        for figure in Figure::ALL {
+            let own = own.map(|own| [wording::figure(own, figure, units), count(own, figure)]);
+            let [own_size, own_count] = own.unwrap_or_default();
+            let name: String = figure.name().into();
+            rows.push([
+                name,
+                wording::figure(total, figure, units),
+                count(total, figure),
+                own_size,
+                own_count,
+            ]);
+        }
+        let columns = if own.is_some() { 5 } else { 3 };
+        let width =
+            |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+        let widths: Vec<usize> = (0..columns).map(width).collect();
+        let line = |row: &[String; 5]| {
+            let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
+                0 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            });
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn stacks(&self, results: &Results, through: Through<'_>) -> Vec<String> {
+        let figure = self.view.settings.inlay_hints.figure.into();
+        let mut list = results.profile.stacks_through(through, figure, MAX_STACKS);
+        if list.stacks.is_empty() {
+            list = results.profile.stacks_through(through, Figure::Allocated, MAX_STACKS);
+        }
+        if list.stacks.is_empty() {
+            return Vec::new();
+        }
+        let mut blocks =
+            vec![format!("Stacks through this line with the most {} memory:", adjective(list.by))];
+        for (i, stack) in list.stacks.iter().enumerate() {
+            blocks.push(self.stack(results, i + 1, stack));
+        }
+        if list.left_out > 0 {
+            blocks.push(format!("{} more stacks are smaller.", list.left_out));
+        }
+        blocks
+    }
+
+    /// A stack as a numbered list item with its frames below, outermost first.
+    fn stack(&self, results: &Results, number: usize, stack: &StackFigures<'_>) -> String {
+        let size = wording::size(stack.bytes, self.view.settings.units);
+        let mut lines = vec![format!("{number}. {size} in {}", wording::allocations(stack.count))];
+        let frames = results.user_frames(&stack.frames);
+        for (i, frame) in frames.iter().enumerate() {
+            if i >= MAX_FRAMES && i + MAX_FRAMES < frames.len() {
+                if i == MAX_FRAMES {
+                    lines.push(format!("   - … {} more frames", frames.len() - 2 * MAX_FRAMES));
+                }
+                continue;
+            }
+            let place = self.place(frame.file, frame.line);
+            lines.push(format!("   - {} {place}", self.code(frame.qualname)));
+        }
+        if !stack.allocators.is_empty() {
+            let names: Vec<_> =
+                stack.allocators.iter().map(|allocator| allocator.name().to_lowercase()).collect();
+            lines.push(format!("   - {}", self.code(&names.join(", "))));
+        }
+        lines.join("\n")
+    }
+
+    /// `app.py:12`, with a link where there is a file.
+    fn place(&self, file: &str, line: u32) -> String {
+        let name = format!("{}:{line}", file.rsplit('/').next().unwrap_or(file));
+        match Url::from_file_path(file) {
+            Ok(uri) if self.markdown => format!("[{}]({uri}#L{line})", escaped(&name)),
+            Ok(_) => format!("{file}:{line}"),
+            Err(()) => self.code(&name),
+        }
+    }
+
+    /// A name that a program chose, as text that means nothing else.
+    fn code(&self, name: &str) -> String {
+        if !self.markdown {
+            return name.to_owned();
+        }
+        // A run of backticks longer than any inside ends a code span.
+        let longest = name.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+        let fence = "`".repeat(longest + 1);
+        let space = if longest > 0 { " " } else { "" };
+        format!("{fence}{space}{}{space}{fence}", name.replace(['\n', '\r'], " "))
+    }
+
+    fn preformatted(&self, text: &str) -> String {
+        if self.markdown { format!("```text\n{text}\n```") } else { text.to_owned() }
+    }
+}
+
+/// The text of a link, without Markdown in it.
+fn escaped(name: &str) -> String {
+    let mut text = String::new();
+    for c in name.chars() {
+        if c.is_ascii_punctuation() && !matches!(c, '.' | ':' | '/' | '-') {
+            text.push('\\');
+        }
+        text.push(if c.is_control() { ' ' } else { c });
+    }
+    text
+}
+
+/// A figure as the adjective of "memory".
+const fn adjective(figure: Figure) -> &'static str {
+    match figure {
+        Figure::Peak | Figure::Max => "peak",
+        Figure::Allocated => "allocated",
+        Figure::Leaked => "leaked",
+        Figure::Temporary => "temporary",
+    }
+}

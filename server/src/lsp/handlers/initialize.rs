@@ -1,0 +1,56 @@
+//! `initialize`.
+
+use std::sync::Arc;
+
+use lsp_types::{
+    CodeActionOptions, CodeActionProviderCapability, CodeLensOptions, ExecuteCommandOptions,
+    HoverProviderCapability, InitializeParams, InitializeResult, OneOf, ServerCapabilities, ServerInfo,
+    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, WorkDoneProgressOptions,
+};
+
+use super::code_action::KIND;
+use super::did_change_configuration::section;
+use crate::lsp::ext::{CLEAR_COMMAND, PROFILE_COMMAND};
+use crate::lsp::features::Features;
+use crate::lsp::server::Server;
+use crate::lsp::settings;
+
+/// Handles the request. Messages about wrong settings wait until the editor listens.
+pub fn initialize(server: &Server, params: &InitializeParams) -> InitializeResult {
+    let features = Features::new(&params.capabilities);
+    let options = params.initialization_options.as_ref().and_then(section);
+    let mut state = server.state();
+    if let Some(options) = options {
+        let (settings, problems) = settings::read(options);
+        state.settings = Arc::new(settings);
+        state.setting_problems = problems;
+    }
+    state.features = features;
+    state.folders = Server::folders(params);
+    InitializeResult {
+        capabilities: ServerCapabilities {
+            position_encoding: Some(features.encoding.kind()),
+            text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
+                open_close: Some(true),
+                change: Some(TextDocumentSyncKind::INCREMENTAL),
+                ..TextDocumentSyncOptions::default()
+            })),
+            hover_provider: Some(HoverProviderCapability::Simple(true)),
+            inlay_hint_provider: Some(OneOf::Left(true)),
+            code_action_provider: Some(CodeActionProviderCapability::Options(CodeActionOptions {
+                code_action_kinds: Some(vec![KIND]),
+                ..CodeActionOptions::default()
+            })),
+            code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(false) }),
+            execute_command_provider: Some(ExecuteCommandOptions {
+                commands: vec![PROFILE_COMMAND.into(), CLEAR_COMMAND.into()],
+                work_done_progress_options: WorkDoneProgressOptions { work_done_progress: Some(true) },
+            }),
+            ..ServerCapabilities::default()
+        },
+        server_info: Some(ServerInfo {
+            name: "heaphint".into(),
+            version: Some(env!("CARGO_PKG_VERSION").into()),
+        }),
+    }
+}

@@ -1,0 +1,39 @@
+//! One file per request. A handler looks at a [`View`](super::state::View) and answers; what takes longer than a
+//! moment it gives to a task that may block.
+
+mod cancel_progress;
+mod code_action;
+mod code_lens;
+mod did_change;
+mod did_change_configuration;
+mod did_close;
+mod did_open;
+mod execute_command;
+mod hover;
+mod initialize;
+mod initialized;
+mod inlay_hint;
+
+pub use cancel_progress::cancel_progress;
+pub use code_action::code_action;
+pub use code_lens::code_lens;
+pub use did_change::did_change;
+pub use did_change_configuration::did_change_configuration;
+pub use did_close::did_close;
+pub use did_open::did_open;
+pub use execute_command::execute_command;
+pub use hover::hover;
+pub use initialize::initialize;
+pub use initialized::initialized;
+pub use inlay_hint::inlay_hint;
+
+use tower_lsp::jsonrpc::{Error, Result};
+
+/// Runs `work` where it may block, and waits for it without holding up other handlers.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        let mut answer = Error::internal_error();
+        answer.message = format!("the heaphint server has a defect: {error}").into();
+        answer
+    })
+}

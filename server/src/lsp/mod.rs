@@ -1,0 +1,95 @@
+//! The language server: the only place that knows the protocol and its types.
+//!
+//! Standard output carries messages and nothing else: one stray line would cost the editor answers. User code runs
+//! only when a command asks for it.
+#![deny(clippy::print_stdout)]
+
+mod captures;
+mod diagnostics;
+mod documents;
+mod ext;
+mod features;
+mod framing;
+mod handlers;
+mod outbox;
+mod results;
+mod runs;
+mod server;
+mod service;
+mod settings;
+mod state;
+mod watch;
+mod wording;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use futures::FutureExt;
+use tokio::io::BufReader;
+
+use tower_lsp::{LspService, Server as Transport};
+
+use server::Server;
+use service::{Ending, Guarded};
+
+/// Requests that are handled at a time. The library's default of four stops everything as soon as four handlers
+/// wait.
+const CONCURRENCY: usize = 64;
+/// Answers that are still on their way when the editor ends the server are waited for so long.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// Bytes between the reader of standard input and the protocol library.
+const PIPE_BYTES: usize = 64 << 10;
+
+/// Serves one editor on standard input and output, until it says `exit` or closes the input. Returns the exit code:
+/// 0 after an orderly `shutdown`, else 1.
+///
+/// # Errors
+/// When the runtime cannot be started.
+pub fn serve() -> anyhow::Result<u8> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the server's threads")?;
+    let ending = runtime.block_on(serve_stdio());
+    // A read from standard input may go on for ever: an editor may keep its end open.
+    runtime.shutdown_background();
+    Ok(u8::from(!ending.shutdown))
+}
+
+async fn serve_stdio() -> Ending {
+    let (ending, mut is_ending) = tokio::sync::watch::channel(Ending::default());
+    let mut server = None;
+    let (service, socket) = LspService::build(|client| {
+        let new = Arc::new(Server::new(client));
+        server = Some(new.clone());
+        server::Backend(new)
+    })
+    .custom_method("window/workDoneProgress/cancel", server::Backend::cancel_progress)
+    .finish();
+    let (input, output) = tokio::io::duplex(PIPE_BYTES);
+    let mut reader = tokio::spawn(framing::forward(BufReader::new(tokio::io::stdin()), input));
+    let service = Guarded::new(service, Arc::new(ending));
+    let transport =
+        Transport::new(output, tokio::io::stdout(), socket).concurrency_level(CONCURRENCY).serve(service);
+    // The library panics when standard output is closed before standard input.
+    let mut transport = std::pin::pin!(AssertUnwindSafe(transport).catch_unwind());
+    tokio::select! {
+        _ = &mut transport => {}
+        () = async {
+            tokio::select! {
+                _ = is_ending.wait_for(|ending| ending.exit) => {}
+                _ = &mut reader => {}
+            }
+        } => {
+            // Closes the pipe to the library, which then sends what it has and ends.
+            reader.abort();
+            let _ = tokio::time::timeout(LAST_ANSWERS, transport).await;
+        }
+    }
+    if let Some(server) = server {
+        server.end_runs();
+    }
+    *is_ending.borrow()
+}

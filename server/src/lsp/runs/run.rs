@@ -1,0 +1,280 @@
+//! One run, from its plan to its results.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use heaphint_analysis::Profile;
+use lsp_types::{MessageType, ProgressToken, WorkDoneProgressCreateParams};
+use tokio::sync::{oneshot, watch};
+
+use super::RunId;
+use super::plan::Plan;
+use super::process::{self, Ended, Group};
+use super::progress::Progress;
+use crate::launch::{Launch, exit_code};
+use crate::lsp::captures;
+use crate::lsp::ext::{ProfileParams, RunFinished, RunFinishedNotification, RunOutcome, Units};
+use crate::lsp::results::{Results, read_source};
+use crate::lsp::server::Server;
+use crate::lsp::wording;
+
+/// How often progress is reported.
+const REPORT: Duration = Duration::from_millis(500);
+/// A cancelled program has this long to end after each signal, before the next and harder one.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The signals of a cancellation. The first raises `KeyboardInterrupt`.
+const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGKILL];
+
+/// The token of a run's progress.
+#[derive(Debug)]
+pub enum Token {
+    /// The editor's own.
+    Given(ProgressToken),
+    /// One that the editor must agree to.
+    Own(ProgressToken),
+}
+
+/// How a run went.
+struct Report {
+    outcome: RunOutcome,
+    message: String,
+    peak_bytes: Option<u64>,
+    exit_code: Option<i32>,
+}
+
+impl Report {
+    fn failed(message: String) -> Self {
+        Self { outcome: RunOutcome::Failed, message, peak_bytes: None, exit_code: None }
+    }
+}
+
+/// Runs a program and shows what it cost. Progress ends and [`RunFinished`] is sent however that goes.
+pub async fn follow(
+    server: &Arc<Server>,
+    id: RunId,
+    params: ProfileParams,
+    token: Token,
+    cancelled: watch::Receiver<bool>,
+) {
+    let progress = begin_progress(server, &params, token);
+    let report = run(server, id, params, &progress, cancelled).await;
+    if let Some(progress) = progress.get() {
+        progress.set_end(report.message.clone());
+    }
+    drop(progress);
+    let level = if report.outcome == RunOutcome::Failed { MessageType::WARNING } else { MessageType::INFO };
+    server.outbox.log(level, report.message.clone());
+    server.outbox.notify::<RunFinishedNotification>(RunFinished {
+        run: id.to_string(),
+        outcome: report.outcome,
+        message: report.message,
+        peak_bytes: report.peak_bytes,
+        exit_code: report.exit_code,
+    });
+}
+
+/// Begins progress, at once on the editor's own token, else as soon as the editor agrees: the run does not wait.
+fn begin_progress(server: &Arc<Server>, params: &ProfileParams, token: Token) -> Arc<OnceLock<Progress>> {
+    let progress = Arc::new(OnceLock::new());
+    let name = params.uri.path().rsplit('/').next().unwrap_or_default();
+    let title = format!("Profiling memory of {}", params.test.as_deref().unwrap_or(name));
+    let outbox = server.outbox.clone();
+    match token {
+        Token::Given(token) => {
+            progress.get_or_init(|| Progress::begin(outbox, token, title));
+        }
+        Token::Own(token) if server.state().features.progress => {
+            let progress = progress.clone();
+            tokio::spawn(async move {
+                let params = WorkDoneProgressCreateParams { token: token.clone() };
+                if outbox.request::<lsp_types::request::WorkDoneProgressCreate>(params).await.is_some() {
+                    progress.get_or_init(|| Progress::begin(outbox, token, title));
+                }
+            });
+        }
+        Token::Own(_) => {}
+    }
+    progress
+}
+
+async fn run(
+    server: &Arc<Server>,
+    id: RunId,
+    params: ProfileParams,
+    progress: &OnceLock<Progress>,
+    cancelled: watch::Receiver<bool>,
+) -> Report {
+    let settings = server.state().settings.clone();
+    let documents: Vec<_> = {
+        let state = server.state();
+        state.documents.all().map(|(_, document)| document.clone()).collect()
+    };
+    let python = settings.python.clone();
+    let planned = tokio::task::spawn_blocking(move || {
+        let plan = Plan::new(&params, python.as_deref())?;
+        let mut texts = HashMap::new();
+        let mut unsaved = Vec::new();
+        for document in &documents {
+            let Some(path) = &document.path else { continue };
+            let Ok(text) = read_source(path) else { continue };
+            if text != document.text.as_str() && path.starts_with(&plan.root) {
+                unsaved.push(path.clone());
+            }
+            texts.insert(path.clone(), text);
+        }
+        if let Ok(text) = read_source(&plan.target) {
+            texts.insert(plan.target.clone(), text);
+        }
+        Ok::<_, anyhow::Error>((plan, texts, unsaved))
+    });
+    let (plan, texts, unsaved) = match planned.await {
+        Ok(Ok(planned)) => planned,
+        Ok(Err(error)) => return Report::failed(format!("{error:#}.")),
+        Err(error) => return Report::failed(format!("The run could not be prepared: {error}.")),
+    };
+    if !unsaved.is_empty() {
+        server.outbox.show(MessageType::INFO, unsaved_message(&unsaved));
+    }
+    server.watch.project(server, &plan.root);
+    let Plan { launch, target, root } = plan;
+    let started = SystemTime::now();
+    let (group, end) = match process::start(launch.command(), server.outbox.clone()).await {
+        Ok(started) => started,
+        Err(error) => return Report::failed(format!("The program could not be started: {error}.")),
+    };
+    server.runs.set_group(id, Some(group));
+    let follower = Follower { group, launch: &launch, progress, units: settings.units };
+    let (ended, was_cancelled) = follower.until_end(end, cancelled).await;
+    server.runs.set_group(id, None);
+    if was_cancelled {
+        // What the program started in its group is cancelled with it.
+        group.signal(libc::SIGKILL);
+    }
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(error) => return Report::failed(format!("The program was lost: {error}.")),
+    };
+    let status = ended.status;
+    let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let read = tokio::task::spawn_blocking(move || {
+        let profile = captures::read(&launch.finish(group.leader(), status)?)?;
+        Ok::<_, anyhow::Error>(Results::new(profile, root, Some(target), started, texts))
+    });
+    let results = read.await.unwrap_or_else(|error| Err(error.into()));
+    let report = report(
+        &name,
+        &ended,
+        was_cancelled,
+        results.as_ref().map(|results| &results.profile),
+        settings.units,
+    );
+    if let Ok(results) = results {
+        server.show_results(Some(Arc::new(results)));
+    }
+    report
+}
+
+/// Watches a program until it ends.
+struct Follower<'a> {
+    group: Group,
+    launch: &'a Launch,
+    progress: &'a OnceLock<Progress>,
+    units: Units,
+}
+
+/// Returns when the run is cancelled, and never when it no longer can be.
+async fn is_cancelled(cancelled: &mut watch::Receiver<bool>) {
+    if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+        std::future::pending().await
+    }
+}
+
+impl Follower<'_> {
+    /// The program's end, and whether it was cancelled.
+    async fn until_end(
+        &self,
+        mut end: oneshot::Receiver<io::Result<Ended>>,
+        mut cancelled: watch::Receiver<bool>,
+    ) -> (io::Result<Ended>, bool) {
+        let begin = Instant::now();
+        let mut report = tokio::time::interval(REPORT);
+        let mut signals = SIGNALS.into_iter();
+        let mut next_signal: Option<tokio::time::Instant> = None;
+        loop {
+            let impatient = async {
+                match next_signal {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                ended = &mut end => {
+                    let ended = ended.unwrap_or_else(|_| Err(io::Error::other("the run's thread ended")));
+                    return (ended, next_signal.is_some());
+                }
+                () = is_cancelled(&mut cancelled), if next_signal.is_none() => {
+                    next_signal = Some(tokio::time::Instant::now());
+                }
+                () = impatient => {
+                    if let Some(signal) = signals.next() {
+                        self.group.signal(signal);
+                    }
+                    next_signal = Some(tokio::time::Instant::now() + PATIENCE);
+                }
+                _ = report.tick() => self.report(begin.elapsed(), next_signal.is_some()),
+            }
+        }
+    }
+
+    fn report(&self, elapsed: Duration, cancelled: bool) {
+        let Some(progress) = self.progress.get() else { return };
+        let heap =
+            wording::size(captures::live_bytes(&self.launch.captures(self.group.leader())), self.units);
+        let cancelled = if cancelled { ", cancelling" } else { "" };
+        progress.report(format!("{} s, heap {heap}{cancelled}", elapsed.as_secs()));
+    }
+}
+
+fn report(
+    name: &str,
+    ended: &Ended,
+    was_cancelled: bool,
+    profile: Result<&Profile, &anyhow::Error>,
+    units: Units,
+) -> Report {
+    let peak_bytes = profile.ok().map(|profile| profile.session().peak_bytes);
+    let mut sentences = Vec::new();
+    let code = exit_code(ended.status);
+    let outcome = if was_cancelled {
+        sentences.push(format!("The run of {name} was cancelled."));
+        RunOutcome::Cancelled
+    } else if code != 0 || profile.is_err() {
+        if code != 0 {
+            let why =
+                ended.last_error_line.as_ref().map_or(String::new(), |line| format!(": {}", line.trim()));
+            sentences.push(format!("{name} ended with exit code {code}{why}"));
+        }
+        RunOutcome::Failed
+    } else {
+        RunOutcome::Finished
+    };
+    match (profile, peak_bytes) {
+        (Err(error), _) => sentences.push(format!("No memory was measured: {error:#}.")),
+        (Ok(profile), Some(peak)) => {
+            sentences.push(format!("The memory of {name} peaked at {}.", wording::size(peak, units)));
+            sentences.extend(profile.session().notes.iter().map(|note| format!("Note: {note}.")));
+        }
+        (Ok(_), None) => {}
+    }
+    Report { outcome, message: sentences.join(" "), peak_bytes, exit_code: (!was_cancelled).then_some(code) }
+}
+
+fn unsaved_message(paths: &[PathBuf]) -> String {
+    let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let names: Vec<_> = paths.iter().map(name).collect();
+    let are = if paths.len() == 1 { "has" } else { "have" };
+    format!("{} {are} unsaved changes: what is on disk is profiled.", names.join(", "))
+}

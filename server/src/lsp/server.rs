@@ -1,0 +1,161 @@
+//! The server's parts and the table from requests to handlers.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lsp_types::{
+    CodeActionParams, CodeActionResponse, CodeLens, CodeLensParams, DidChangeConfigurationParams,
+    DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams, ExecuteCommandParams,
+    Hover, HoverParams, InitializeParams, InitializeResult, InitializedParams, InlayHint, InlayHintParams,
+    Url, WorkDoneProgressCancelParams,
+};
+use serde_json::Value;
+use tokio::sync::Notify;
+use tower_lsp::jsonrpc::Result;
+use tower_lsp::{Client, LanguageServer};
+
+use super::captures::Followed;
+use super::handlers;
+use super::outbox::Outbox;
+use super::results::Results;
+use super::runs::Runs;
+use super::state::{State, View};
+use super::watch::Watch;
+
+/// Everything that handlers and tasks work with.
+#[derive(Debug)]
+pub struct Server {
+    /// The way to the editor.
+    pub outbox: Outbox,
+    /// Runs that are going on.
+    pub runs: Runs,
+    /// Watches files of the projects.
+    pub watch: Watch,
+    /// Captures of others that are being recorded.
+    pub followed: Followed,
+    /// Told when limits have to be compared with figures again.
+    pub check: Notify,
+    state: Mutex<State>,
+}
+
+impl Server {
+    /// A server for one editor.
+    pub fn new(client: Client) -> Self {
+        Self {
+            outbox: Outbox::new(client),
+            runs: Runs::default(),
+            watch: Watch::default(),
+            followed: Followed::default(),
+            check: Notify::new(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// The state, locked. Never hold it over an await, nor while parsing or reading files.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        // A handler that panicked has told the editor; the state is only ever replaced as a whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A document and what belongs to it, as they are now.
+    pub fn view(&self, uri: &Url) -> Option<View> {
+        self.state().view(uri)
+    }
+
+    /// Asks the editor to fetch hints and lenses again.
+    pub fn refresh(&self) {
+        let features = self.state().features;
+        if features.inlay_hint_refresh {
+            self.outbox.request_in_background::<lsp_types::request::InlayHintRefreshRequest>(());
+        }
+        if features.code_lens_refresh {
+            self.outbox.request_in_background::<lsp_types::request::CodeLensRefresh>(());
+        }
+    }
+
+    /// Shows the figures of a run instead of the last one's, or none.
+    pub fn show_results(&self, results: Option<Arc<Results>>) {
+        self.state().set_results(results);
+        self.refresh();
+        self.check.notify_one();
+    }
+
+    /// Ends every traced program at once.
+    pub fn end_runs(&self) {
+        self.runs.kill_all();
+    }
+
+    /// The folders that the editor has open.
+    pub fn folders(params: &InitializeParams) -> Vec<PathBuf> {
+        let folders = params.workspace_folders.iter().flatten().map(|folder| &folder.uri);
+        // Editors that know no workspace folders send only this.
+        let root = params.root_uri.iter();
+        let paths = folders.chain(root).filter_map(|uri| uri.to_file_path().ok()?.canonicalize().ok());
+        let mut paths: Vec<_> = paths.collect();
+        paths.dedup();
+        paths
+    }
+}
+
+/// The table from requests to handlers.
+#[derive(Debug)]
+pub struct Backend(pub Arc<Server>);
+
+#[tower_lsp::async_trait]
+impl LanguageServer for Backend {
+    async fn initialize(&self, params: InitializeParams) -> Result<InitializeResult> {
+        Ok(handlers::initialize(&self.0, &params))
+    }
+
+    async fn initialized(&self, _: InitializedParams) {
+        handlers::initialized(&self.0);
+    }
+
+    async fn shutdown(&self) -> Result<()> {
+        self.0.end_runs();
+        Ok(())
+    }
+
+    async fn did_open(&self, params: DidOpenTextDocumentParams) {
+        handlers::did_open(&self.0, params);
+    }
+
+    async fn did_change(&self, params: DidChangeTextDocumentParams) {
+        handlers::did_change(&self.0, params);
+    }
+
+    async fn did_close(&self, params: DidCloseTextDocumentParams) {
+        handlers::did_close(&self.0, &params);
+    }
+
+    async fn did_change_configuration(&self, params: DidChangeConfigurationParams) {
+        handlers::did_change_configuration(&self.0, &params);
+    }
+
+    async fn inlay_hint(&self, params: InlayHintParams) -> Result<Option<Vec<InlayHint>>> {
+        Ok(handlers::inlay_hint(&self.0, &params))
+    }
+
+    async fn code_lens(&self, params: CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
+        handlers::code_lens(&self.0, &params).await
+    }
+
+    async fn code_action(&self, params: CodeActionParams) -> Result<Option<CodeActionResponse>> {
+        handlers::code_action(&self.0, &params).await
+    }
+
+    async fn hover(&self, params: HoverParams) -> Result<Option<Hover>> {
+        handlers::hover(&self.0, &params).await
+    }
+
+    async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {
+        handlers::execute_command(&self.0, params).await
+    }
+}
+
+impl Backend {
+    /// `window/workDoneProgress/cancel`, which the library's trait does not have.
+    pub async fn cancel_progress(&self, params: WorkDoneProgressCancelParams) {
+        handlers::cancel_progress(&self.0, &params);
+    }
+}

@@ -1,0 +1,100 @@
+//! A layer around the protocol library's service for what it does not do itself: parameters that are null, handlers
+//! that panic, messages nobody can read, and the end of the process.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::Value;
+use tokio::sync::watch;
+use tower::Service;
+use tower_lsp::jsonrpc::{Error, ErrorCode, Id, Request, Response};
+
+use super::framing::UNREADABLE;
+
+/// How far the editor has gone in ending the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ending {
+    /// A `shutdown` request came.
+    pub shutdown: bool,
+    /// An `exit` notification came.
+    pub exit: bool,
+}
+
+/// The layer.
+#[derive(Debug)]
+pub struct Guarded<S> {
+    inner: S,
+    ending: Arc<watch::Sender<Ending>>,
+}
+
+impl<S> Guarded<S> {
+    /// Surrounds `inner` and tells `ending` about `shutdown` and `exit`.
+    pub fn new(inner: S, ending: Arc<watch::Sender<Ending>>) -> Self {
+        Self { inner, ending }
+    }
+}
+
+impl<S> Service<Request> for Guarded<S>
+where
+    S: Service<Request, Response = Option<Response>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = Option<Response>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let request = match request.method() {
+            "shutdown" => {
+                self.ending.send_modify(|ending| ending.shutdown = true);
+                without_params(request)
+            }
+            "exit" => {
+                self.ending.send_modify(|ending| ending.exit = true);
+                return async { Ok(None) }.boxed();
+            }
+            UNREADABLE => {
+                let problem = request.params().map(|params| params[0].clone());
+                let mut error = Error::parse_error();
+                if let Some(Value::String(problem)) = problem {
+                    error.message = format!("cannot read this message: {problem}").into();
+                }
+                return async { Ok(Some(Response::from_error(Id::Null, error))) }.boxed();
+            }
+            _ if request.params() == Some(&Value::Null) => without_params(request),
+            _ => request,
+        };
+        let id = request.id().cloned();
+        let method = request.method().to_owned();
+        let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
+        async move {
+            match answer.await {
+                Ok(answer) => answer,
+                Err(_) => Ok(id.map(|id| {
+                    let mut error = Error::new(ErrorCode::InternalError);
+                    error.message = format!("the heaphint server has a defect in {method}").into();
+                    Response::from_error(id, error)
+                })),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn without_params(request: Request) -> Request {
+    let (method, id, _) = request.into_parts();
+    let builder = Request::build(method);
+    match id {
+        Some(id) => builder.id(id),
+        None => builder,
+    }
+    .finish()
+}

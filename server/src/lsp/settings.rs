@@ -1,0 +1,64 @@
+//! Reads settings as editors send them: part by part, so that one mistake does not undo the rest.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::ext::Settings;
+
+/// Settings from `value`, and one sentence for each part that cannot be understood and keeps its default.
+///
+/// `value` is the section `heaphint`; null and missing parts are defaults.
+pub fn read(value: &Value) -> (Settings, Vec<String>) {
+    let mut settings = Settings::default();
+    let mut problems = Vec::new();
+    let hints = &value["inlayHints"];
+    part(&value["python"], "python", "a path or null", &mut settings.python, &mut problems);
+    part(&value["units"], "units", "\"iec\" or \"si\"", &mut settings.units, &mut problems);
+    let to = &mut settings.inlay_hints;
+    part(&hints["enabled"], "inlayHints.enabled", "true or false", &mut to.enabled, &mut problems);
+    let figures = "\"peak\", \"max\", \"allocated\", \"leaked\" or \"temporary\"";
+    part(&hints["figure"], "inlayHints.figure", figures, &mut to.figure, &mut problems);
+    let bytes = "a whole number of bytes";
+    part(&hints["minimumBytes"], "inlayHints.minimumBytes", bytes, &mut to.minimum_bytes, &mut problems);
+    // An empty path is how editors with text fields say "none".
+    settings.python = settings.python.filter(|python| !python.trim().is_empty());
+    (settings, problems)
+}
+
+fn part<T: DeserializeOwned>(
+    value: &Value,
+    name: &str,
+    wanted: &str,
+    to: &mut T,
+    problems: &mut Vec<String>,
+) {
+    if value.is_null() {
+        return;
+    }
+    match serde_json::from_value(value.clone()) {
+        Ok(read) => *to = read,
+        Err(_) => problems.push(format!("The setting heaphint.{name} must be {wanted}, but it is {value}.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ext::{Figure, Units};
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn wrong_parts_keep_their_defaults() {
+        let (settings, problems) = read(&json!({
+            "units": "si",
+            "inlayHints": {"figure": "biggest", "minimumBytes": 0},
+            "unknown": 1
+        }));
+        assert_eq!(settings.units, Units::Si);
+        assert_eq!(settings.inlay_hints.minimum_bytes, 0);
+        assert_eq!(settings.inlay_hints.figure, Figure::Peak);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].contains("heaphint.inlayHints.figure"), "{problems:?}");
+        assert_eq!(read(&Value::Null), (Settings::default(), vec![]));
+    }
+}

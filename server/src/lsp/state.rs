@@ -1,0 +1,100 @@
+//! What the server knows. It is changed under one lock that is held for moments only; handlers work on a [`View`]
+//! that never changes under them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use heaphint_analysis::{FunctionFigures, LineFigures};
+use lsp_types::Url;
+
+use super::documents::{Document, Documents, Match, Text};
+use super::ext::Settings;
+use super::features::Features;
+use super::results::{FileResults, Results};
+use crate::python::Function;
+
+/// What the server knows.
+#[derive(Debug, Default)]
+pub struct State {
+    /// What the editor can do.
+    pub features: Features,
+    /// Its settings.
+    pub settings: Arc<Settings>,
+    /// What was wrong with the settings that came with `initialize`, until the editor listens.
+    pub setting_problems: Vec<String>,
+    /// The folders it has open.
+    pub folders: Vec<PathBuf>,
+    /// Open documents.
+    pub documents: Documents,
+    /// The last run.
+    pub results: Option<Arc<Results>>,
+}
+
+/// A document and what belongs to it at one moment.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// What the editor can do.
+    pub features: Features,
+    /// Its settings.
+    pub settings: Arc<Settings>,
+    /// The document.
+    pub document: Arc<Document>,
+    /// The last run.
+    pub results: Option<Arc<Results>>,
+}
+
+impl State {
+    /// A document and what belongs to it.
+    pub fn view(&self, uri: &Url) -> Option<View> {
+        Some(View {
+            features: self.features,
+            settings: self.settings.clone(),
+            document: self.documents.get(uri)?,
+            results: self.results.clone(),
+        })
+    }
+
+    /// A document that was just opened, matched to the last run.
+    pub fn open(&mut self, uri: Url, mut document: Document) {
+        let file = document.path.as_deref().and_then(|path| self.results.as_ref()?.file(path));
+        document.track(file.map(FileResults::baseline));
+        self.documents.open(uri, document);
+    }
+
+    /// Puts the results of a run in place of the last ones, or takes those away.
+    pub fn set_results(&mut self, results: Option<Arc<Results>>) {
+        self.results = results;
+        let results = self.results.as_deref();
+        self.documents.track(|path| Some(results?.file(path)?.baseline()));
+    }
+}
+
+impl View {
+    /// The last run, and this document in it.
+    pub fn file(&self) -> Option<(&Results, &FileResults)> {
+        let results = self.results.as_deref()?;
+        Some((results, results.file(self.document.path.as_deref()?)?))
+    }
+
+    /// The figures of a 0-based row, and the line they were measured on.
+    pub fn figures(&self, row: usize) -> Option<(&LineFigures, Match)> {
+        let found = self.document.match_of(row)?;
+        let (results, file) = self.file()?;
+        Some((results.figures(file)?.line(found.line)?, found))
+    }
+
+    /// The figures of a function of this document, and whether its text has changed since.
+    pub fn function_figures(&self, function: &Function) -> Option<(&FunctionFigures, bool)> {
+        let found = self.document.match_of(function.def_line as usize - 1)?;
+        let (results, file) = self.file()?;
+        let (figures, then) = results.function(file, found.line)?;
+        let baseline = file.baseline();
+        let rows = |text: &Text, function: &Function| -> Vec<String> {
+            (function.first_line..=function.last_line)
+                .map(|line| text.row(line as usize - 1).trim_end().to_owned())
+                .collect()
+        };
+        let same = rows(&baseline.text, &then) == rows(&self.document.text, function);
+        Some((figures, !same || !baseline.certain))
+    }
+}

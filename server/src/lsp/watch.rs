@@ -1,0 +1,97 @@
+//! Watches what decides about diagnostics without being open in the editor: each project's `pyproject.toml` and
+//! the folder of its captures.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lsp_types::MessageType;
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::mpsc;
+
+use super::captures;
+use super::server::Server;
+
+/// The folder of a project's captures.
+pub const CAPTURES_FOLDER: &str = ".heaphint";
+
+/// The watcher, made when the first project is known.
+#[derive(Debug, Default)]
+pub struct Watch {
+    watching: Mutex<Option<Watching>>,
+}
+
+#[derive(Debug)]
+struct Watching {
+    watcher: RecommendedWatcher,
+    folders: HashSet<PathBuf>,
+}
+
+impl Watch {
+    /// Watches a project, if nobody does yet.
+    pub fn project(&self, server: &Arc<Server>, root: &Path) {
+        self.folder(server, root);
+        let captures = root.join(CAPTURES_FOLDER);
+        if captures.is_dir() {
+            self.folder(server, &captures);
+        }
+    }
+
+    /// Watches the files directly in a folder: editors replace a file instead of writing into it.
+    fn folder(&self, server: &Arc<Server>, folder: &Path) {
+        let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
+        let watched = match watching.as_mut() {
+            Some(watching) => watching.add(folder),
+            None => Watching::start(server).and_then(|new| watching.insert(new).add(folder)),
+        };
+        if let Err(error) = watched {
+            let message = format!("Changes in {} are not seen: {error}.", folder.display());
+            server.outbox.log(MessageType::WARNING, message);
+        }
+    }
+}
+
+impl Watching {
+    fn start(server: &Arc<Server>) -> notify::Result<Self> {
+        let (sender, mut events) = mpsc::unbounded_channel();
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if let Ok(event) = event {
+                // Nobody listens any more when the server ends.
+                let _ = sender.send(event);
+            }
+        })?;
+        let server = server.clone();
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                // Reading a file is an event too, and the answer to an event is to read.
+                let only_read = matches!(
+                    event.kind,
+                    EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write)
+                );
+                if !only_read {
+                    event.paths.iter().for_each(|path| changed(&server, path));
+                }
+            }
+        });
+        Ok(Self { watcher, folders: HashSet::new() })
+    }
+
+    fn add(&mut self, folder: &Path) -> notify::Result<()> {
+        if self.folders.insert(folder.to_owned()) {
+            self.watcher.watch(folder, RecursiveMode::NonRecursive)?;
+        }
+        Ok(())
+    }
+}
+
+fn changed(server: &Arc<Server>, path: &Path) {
+    let in_captures = path.parent().is_some_and(|folder| folder.ends_with(CAPTURES_FOLDER));
+    if path.file_name().is_some_and(|name| name == "pyproject.toml") {
+        server.check.notify_one();
+    } else if path.ends_with(CAPTURES_FOLDER) && path.is_dir() {
+        server.watch.folder(server, path);
+    } else if in_captures && path.extension().is_some_and(|extension| extension == captures::EXTENSION) {
+        captures::appeared(server, path);
+    }
+}

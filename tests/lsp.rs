@@ -1,0 +1,8 @@
+//! The language server as editors use it: the real program over a pipe. Tests wait for messages and never sleep.
+
+mod client;
+mod documents;
+mod limits;
+mod plumbing;
+mod profile;
+mod project;
