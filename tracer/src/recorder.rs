@@ -246,8 +246,10 @@ impl Recorder {
             }
         }
         let stack = frames.last().map_or(0, |raw| raw.stack);
-        // A frame without code is the interpreter's own entry from C.
-        if ask_name && let Some(outermost) = frames.iter().find(|raw| raw.code != 0) {
+        if ask_name
+            && let Some(outermost) =
+                frames.iter().find(|raw| !python::is_shim(raw.frame as *const python::Frame))
+        {
             let outermost = *outermost;
             let known = self.name_thread(thread.index, &outermost)?;
             thread.name_questions = if known { 0 } else { thread.name_questions - 1 };

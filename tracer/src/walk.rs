@@ -46,8 +46,7 @@ impl RememberedStack {
             self.generation = generation;
             self.clear();
         }
-        let innermost = python::current_frame();
-        let Some(reader) = python::frame_reader().filter(|_| !innermost.is_null()) else {
+        let Some((reader, innermost)) = python::start_walk() else {
             self.clear();
             return 0;
         };

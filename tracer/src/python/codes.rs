@@ -5,7 +5,7 @@
 
 use core::slice;
 
-use super::frames::{Frame, FrameWords};
+use super::frames::{Frame, FrameWords, is_shim};
 use super::interpreter::Interpreter;
 use super::lines;
 use super::memory::{byte, int, word};
@@ -145,7 +145,7 @@ pub(super) unsafe fn is_incomplete(
 ) -> bool {
     // SAFETY: the frame runs the code object, which is alive or about to be destroyed on this thread.
     unsafe {
-        if words.is_shim() || !is_alive(interpreter, words.code) {
+        if is_shim(&interpreter.layout.frame, frame) || !is_alive(interpreter, words.code) {
             return true;
         }
         let Instructions::Pointer { first_traceable, .. } = interpreter.layout.code.instructions else {

@@ -3,11 +3,9 @@
 //! A thread may read its own frames with or without the GIL: nobody else pushes or pops them. Nothing here
 //! interprets what the words point to.
 
-use core::ptr;
-
-use super::interpreter::Interpreter;
+use super::interpreter::{Interpreter, ThreadStateFunction};
 use super::memory::{byte, word};
-use super::versions::FrameLayout;
+use super::versions::{FrameLayout, ThreadLayout};
 
 /// A frame of the interpreter; only its address means something.
 #[repr(transparent)]
@@ -16,20 +14,13 @@ pub struct Frame(u8);
 /// What the tracer reads of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FrameWords {
-    /// Address of the code object; 0 for a frame without Python code (a call from C), which is to be skipped.
+    /// Address of the code object, or of whatever stands in its place in a frame without Python code (a call from
+    /// C): such a frame is incomplete, see [`super::is_incomplete`].
     pub code: usize,
     /// The instruction, as the interpreter keeps it: an index or an address.
     pub instruction: usize,
     /// The calling frame, or null.
     pub previous: *const Frame,
-}
-
-impl FrameWords {
-    /// Whether this frame has no Python code and is to be skipped.
-    #[inline(always)]
-    pub fn is_shim(&self) -> bool {
-        self.code == 0
-    }
 }
 
 /// Reads frames. A small value for the stack: take one per walk, so that the offsets stay in registers.
@@ -39,8 +30,6 @@ pub struct FrameReader {
     instruction: usize,
     instruction_mask: usize,
     previous: usize,
-    owner: usize,
-    shim_owner: u16,
 }
 
 impl FrameReader {
@@ -50,8 +39,6 @@ impl FrameReader {
             instruction: layout.instruction,
             instruction_mask: layout.instruction_mask,
             previous: layout.previous,
-            owner: layout.owner,
-            shim_owner: layout.shim_owner,
         }
     }
 
@@ -59,49 +46,39 @@ impl FrameReader {
     ///
     /// # Safety
     ///
-    /// `frame` must be a frame of the calling thread that is alive: what [`super::current_frame`] just returned, or a
+    /// `frame` must be a frame of the calling thread that is alive: what [`super::start_walk`] just returned, or a
     /// `previous` of such a frame that is not null.
     #[inline(always)]
     pub unsafe fn read(&self, frame: *const Frame) -> FrameWords {
         let address = frame as usize;
         // SAFETY: all offsets are inside the frame.
         unsafe {
-            let is_shim = u16::from(byte(address, self.owner)) >= self.shim_owner;
             FrameWords {
-                code: if is_shim { 0 } else { word(address, self.code) },
+                code: word(address, self.code),
                 instruction: word(address, self.instruction) & self.instruction_mask,
                 previous: word(address, self.previous) as *const Frame,
             }
         }
     }
+}
 
-    /// The nearest frame with Python code, from `frame` outwards; null if there is none.
-    ///
-    /// # Safety
-    ///
-    /// `frame` must be null or as for [`FrameReader::read`].
-    #[inline]
-    pub unsafe fn skip_shims(&self, mut frame: *const Frame) -> *const Frame {
-        while !frame.is_null() {
-            // SAFETY: frames link to frames that are alive.
-            let words = unsafe { self.read(frame) };
-            if !words.is_shim() {
-                break;
-            }
-            frame = words.previous;
-        }
-        frame
-    }
+/// Whether a frame has no Python code: the interpreter enters one for each call from C.
+///
+/// # Safety
+///
+/// As for [`FrameReader::read`].
+pub(super) unsafe fn is_shim(layout: &FrameLayout, frame: *const Frame) -> bool {
+    // SAFETY: the offset is inside the frame.
+    u16::from(unsafe { byte(frame as usize, layout.owner) }) >= layout.shim_owner
 }
 
 /// The frame pointer that a thread state holds.
 ///
 /// # Safety
 ///
-/// `thread_state` must be the calling thread's, alive, and laid out as the interpreter's layout says.
+/// `thread_state` must be the calling thread's, alive, and laid out as the layout says.
 #[inline]
-pub(super) unsafe fn innermost(interpreter: &Interpreter, thread_state: usize) -> *const Frame {
-    let layout = &interpreter.layout.thread;
+pub(super) unsafe fn innermost(layout: &ThreadLayout, thread_state: usize) -> *const Frame {
     let holder = match layout.cframe {
         // SAFETY: a thread state always points to a `_PyCFrame` where there is such a thing.
         Some(offset) => unsafe { word(thread_state, offset) },
@@ -111,21 +88,49 @@ pub(super) unsafe fn innermost(interpreter: &Interpreter, thread_state: usize) -
     unsafe { word(holder, layout.frame) as *const Frame }
 }
 
-/// The calling thread's innermost frame with Python code, or null.
-///
-/// # Safety
-///
-/// The interpreter's layout must be proven.
-#[inline]
-pub(super) unsafe fn current(interpreter: &Interpreter, finalizing: usize) -> *const Frame {
-    let thread_state = interpreter.thread_state();
-    // Once another thread finalizes the interpreter, it frees this thread's state at a moment of its choice.
-    if thread_state == 0 || (finalizing != 0 && finalizing != thread_state) {
-        return ptr::null();
+/// All that the beginning of a walk needs, side by side: it is read at every allocation.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(super) struct WalkStart {
+    reader: FrameReader,
+    thread: ThreadLayout,
+    running_thread_state: ThreadStateFunction,
+    bound_thread_state: ThreadStateFunction,
+}
+
+impl WalkStart {
+    pub(super) fn new(interpreter: &Interpreter) -> Self {
+        Self {
+            reader: FrameReader::new(&interpreter.layout.frame),
+            thread: interpreter.layout.thread,
+            running_thread_state: interpreter.running_thread_state,
+            bound_thread_state: interpreter.functions.bound_thread_state,
+        }
     }
-    // SAFETY: the thread state is ours and alive.
-    unsafe {
-        let frame = innermost(interpreter, thread_state);
-        FrameReader::new(&interpreter.layout.frame).skip_shims(frame)
+
+    /// The calling thread's thread state, with or without the GIL; 0 if it has none.
+    #[inline]
+    pub(super) fn thread_state(&self) -> usize {
+        if self.thread.running_is_own {
+            // SAFETY: reads one thread-local word.
+            let running = unsafe { (self.running_thread_state)() };
+            if running != 0 {
+                return running;
+            }
+        }
+        // SAFETY: reads a thread-specific value; null before initialization and for threads Python does not know.
+        unsafe { (self.bound_thread_state)() }
+    }
+
+    /// The reader and the calling thread's innermost frame; `None` when it has none.
+    #[inline]
+    pub(super) fn begin(&self) -> Option<(FrameReader, *const Frame)> {
+        let thread_state = self.thread_state();
+        if thread_state == 0 {
+            return None;
+        }
+        // SAFETY: the thread state is ours and alive.
+        let frame = unsafe { innermost(&self.thread, thread_state) };
+        if frame.is_null() { None } else { Some((self.reader, frame)) }
     }
 }

@@ -5,6 +5,7 @@
 
 use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 
+use super::frames::WalkStart;
 use super::versions::{Layout, Version};
 use super::{DEBUG_BUILD, FREE_THREADED};
 
@@ -12,6 +13,8 @@ use super::{DEBUG_BUILD, FREE_THREADED};
 pub type Object = *mut c_void;
 
 /// A function of the C interface that Python code may call.
+/// Gives a thread state, or 0.
+pub type ThreadStateFunction = unsafe extern "C" fn() -> usize;
 pub type Function = unsafe extern "C" fn(Object, Object) -> Object;
 
 /// Declares the functions that are looked up by name, each with its type.
@@ -83,7 +86,7 @@ pub struct Interpreter {
     pub functions: Functions,
     /// `_PyThreadState_UncheckedGet` or `PyThreadState_GetUnchecked`: the thread state that runs. Before 3.12 it is
     /// that of whichever thread holds the GIL, from then on that of the calling thread or null.
-    running_thread_state: unsafe extern "C" fn() -> usize,
+    pub running_thread_state: ThreadStateFunction,
     /// `_PyRuntime`.
     pub runtime: usize,
     /// `PyCode_Type`.
@@ -138,25 +141,11 @@ impl Interpreter {
         })
     }
 
-    /// The calling thread's thread state, with or without the GIL; 0 if it has none.
-    #[inline]
-    pub fn thread_state(&self) -> usize {
-        if self.layout.thread.running_is_own {
-            // SAFETY: reads one thread-local word.
-            let running = unsafe { (self.running_thread_state)() };
-            if running != 0 {
-                return running;
-            }
-        }
-        // SAFETY: reads a thread-specific value; null before initialization and for threads Python does not know.
-        unsafe { (self.functions.bound_thread_state)() }
-    }
-
     /// Whether the calling thread holds the GIL.
     pub fn holds_gil(&self) -> bool {
         // SAFETY: reads one word.
         let running = unsafe { (self.running_thread_state)() };
-        running != 0 && running == self.thread_state()
+        running != 0 && running == WalkStart::new(self).thread_state()
     }
 }
 

@@ -1,9 +1,9 @@
 //! Everything that knows CPython: finding the interpreter, and reading the Python frames of the calling thread.
 //!
-//! There is no profile hook. A walk is: [`frame_reader`], then [`current_frame`] and [`FrameReader::read`] outwards
+//! There is no profile hook. A walk is: [`start_walk`], then [`FrameReader::read`] outwards
 //! until null. It reads memory that the calling thread owns, with or without the GIL, and never calls Python.
 //! Frames are read only after the self test in [`proof`] has compared the layout in [`versions`] with the running
-//! interpreter; until then, and in an interpreter that is refused, [`current_frame`] is null.
+//! interpreter; until then, and in an interpreter that is refused, [`start_walk`] gives none.
 //!
 //! This module must never allocate, never write to the interpreter's memory apart from one destructor slot
 //! ([`watch_code_deaths`]), and never guess: what is not known is refused with a sentence.
@@ -29,6 +29,7 @@ use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 
 pub use codes::CodeText;
 pub use deaths::Watcher;
+use frames::WalkStart;
 pub use frames::{Frame, FrameReader, FrameWords};
 use interpreter::Interpreter;
 use once::Once;
@@ -64,6 +65,10 @@ const REFUSED: u8 = 5;
 
 /// Set before the state becomes [`WAITING`].
 static INTERPRETER: Once<Interpreter> = Once::new();
+/// Set with the proof.
+static WALK_START_VALUE: Once<WalkStart> = Once::new();
+/// Points there once frames are ready.
+static WALK_START: AtomicPtr<WalkStart> = AtomicPtr::new(ptr::null_mut());
 /// Set before the state becomes [`REFUSED`].
 static REFUSAL: Once<&'static str> = Once::new();
 /// Whether the attributes of instances can be read; set by the self test.
@@ -117,20 +122,15 @@ pub fn refusal() -> Option<&'static str> {
 /// Whether frames are read.
 #[inline]
 pub fn frames_ready() -> bool {
-    STATE.load(Ordering::Relaxed) == PROVEN
+    !WALK_START.load(Ordering::Relaxed).is_null()
 }
 
 /// Whether the interpreter's end has begun; false until frames are ready. Other threads may lose their thread states
 /// from then on, so only the thread that ends the interpreter is still shown its frames.
 #[inline]
 pub fn is_finalizing() -> bool {
-    finalizing_thread_state() != 0
-}
-
-#[inline]
-fn finalizing_thread_state() -> usize {
     // SAFETY: points to the stand-in, or to a word of `_PyRuntime`, which is static.
-    unsafe { &*FINALIZING.load(Ordering::Relaxed) }.load(Ordering::Relaxed)
+    unsafe { &*FINALIZING.load(Ordering::Relaxed) }.load(Ordering::Relaxed) != 0
 }
 
 /// To be called at events: has the self test run once the interpreter is initialized. Costs one load afterwards.
@@ -170,6 +170,10 @@ unsafe extern "C" fn prove(_: *mut c_void) -> c_int {
             FINALIZING.store(finalizing as *mut AtomicUsize, Ordering::Release);
             CAN_READ_ATTRIBUTES.store(proof.can_read_attributes.into(), Ordering::Relaxed);
             STATE.store(PROVEN, Ordering::Release);
+            WALK_START_VALUE.set(WalkStart::new(interpreter));
+            if let Some(start) = WALK_START_VALUE.get() {
+                WALK_START.store(ptr::from_ref(start).cast_mut(), Ordering::Release);
+            }
         }
         Err(reason) => refuse(reason),
     }
@@ -183,21 +187,20 @@ fn proven() -> Option<&'static Interpreter> {
     if STATE.load(Ordering::Acquire) == PROVEN { INTERPRETER.get() } else { None }
 }
 
-/// The reader for a walk; `None` until frames are ready.
+/// The reader and the calling thread's innermost frame, with and without the GIL; `None` if the thread has no frame or
+/// frames are not ready. Frames may be incomplete: see [`is_incomplete`]. Not to be called once [`is_finalizing`]: then
+/// another thread may free this one's thread state.
 #[inline]
-pub fn frame_reader() -> Option<FrameReader> {
-    proven().map(|interpreter| FrameReader::new(&interpreter.layout.frame))
+pub fn start_walk() -> Option<(FrameReader, *const Frame)> {
+    let start = WALK_START.load(Ordering::Acquire);
+    // SAFETY: null, or the static that was written before it was published, and never again.
+    unsafe { start.as_ref() }.and_then(WalkStart::begin)
 }
 
-/// The calling thread's innermost frame with Python code; null if it has none or frames are not ready. Works with and
-/// without the GIL. The frame may be incomplete: see [`is_incomplete`].
-#[inline]
-pub fn current_frame() -> *const Frame {
-    match proven() {
-        // SAFETY: the layout is proven.
-        Some(interpreter) => unsafe { frames::current(interpreter, finalizing_thread_state()) },
-        None => ptr::null(),
-    }
+/// Whether a frame has no Python code: the interpreter enters one for each call from C.
+pub fn is_shim(frame: *const Frame) -> bool {
+    // SAFETY: the frame was just read by the calling thread.
+    proven().is_none_or(|interpreter| unsafe { frames::is_shim(&interpreter.layout.frame, frame) })
 }
 
 /// Copies the names and the first line of a code object into `out`, which is left empty if the object is being

@@ -101,7 +101,11 @@ pub unsafe extern "C" fn heaphint_oracle_thread_name(out: *mut u8, capacity: usi
     // SAFETY: promised by the caller.
     let out = unsafe { slice::from_raw_parts_mut(out, capacity) };
     let mut outermost = None;
-    walk(|frame, words| outermost = Some((frame, *words)));
+    walk(|frame, words| {
+        if !super::is_shim(frame) {
+            outermost = Some((frame, *words));
+        }
+    });
     // SAFETY: the frame was just read and is the last one.
     outermost.and_then(|(frame, words)| unsafe { super::thread_name(frame, &words, out) }).unwrap_or(0)
 }
@@ -126,14 +130,12 @@ pub extern "C" fn heaphint_oracle_is_finalizing() -> c_int {
 
 /// Visits the calling thread's frames from the innermost outwards.
 fn walk(mut visit: impl FnMut(*const super::Frame, &FrameWords)) {
-    let Some(reader) = super::frame_reader() else { return };
-    let mut frame = super::current_frame();
+    let Some((reader, mut frame)) = super::start_walk() else { return };
     while !frame.is_null() {
         // SAFETY: frames of the calling thread, linked from the current one.
         let words = unsafe { reader.read(frame) };
         visit(frame, &words);
-        // SAFETY: the same.
-        frame = unsafe { reader.skip_shims(words.previous) };
+        frame = words.previous;
     }
 }
 

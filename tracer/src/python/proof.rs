@@ -188,13 +188,13 @@ unsafe extern "C" fn check(_module: Object, argument: Object) -> Object {
 ///
 /// The GIL must be held.
 unsafe fn compare_stack(interpreter: &Interpreter) -> Option<()> {
-    let thread_state = interpreter.thread_state();
+    let thread_state = frames::WalkStart::new(interpreter).thread_state();
     if let Some(offset) = interpreter.layout.thread.cframe {
         // SAFETY: all known thread states are larger than this offset.
         is_mapped(unsafe { word(thread_state, offset) }, 16).then_some(())?;
     }
     // SAFETY: the words on the way to the frame are readable.
-    let mut frame = unsafe { frames::innermost(interpreter, thread_state) };
+    let mut frame = unsafe { frames::innermost(&interpreter.layout.thread, thread_state) };
     // SAFETY: the GIL is held; the reference is borrowed, so one is added.
     let mut theirs = unsafe {
         let object = (interpreter.functions.current_frame)();
@@ -249,8 +249,9 @@ unsafe fn skip_hidden(
     while !frame.is_null() && frame as usize != expected {
         is_mapped(frame as usize, 72).then_some(())?;
         // SAFETY: the frame's fixed part is mapped.
-        let words = unsafe { reader.read(frame) };
-        if !words.is_shim() {
+        let (words, is_shim) =
+            unsafe { (reader.read(frame), frames::is_shim(&interpreter.layout.frame, frame)) };
+        if !is_shim {
             is_mapped(words.code, 128).then_some(())?;
             // SAFETY: so is what is read of the code object.
             unsafe { codes::is_incomplete(interpreter, frame, &words) }.then_some(())?;

@@ -3,7 +3,7 @@
 //! Read from the `threading.Thread` object that runs the thread, which is the first local variable of the thread's
 //! outermost frame. Never calls the interpreter; whatever looks unusual gives no name.
 
-use super::frames::{Frame, FrameWords};
+use super::frames::{Frame, FrameWords, is_shim};
 use super::instances::{attribute, is_text};
 use super::interpreter::Interpreter;
 use super::memory::word;
@@ -22,7 +22,8 @@ pub(super) unsafe fn name(
 ) -> Option<usize> {
     let layout = &interpreter.layout;
     // The thread object belongs to everybody: it may change as soon as the GIL is not ours.
-    if words.is_shim() || !interpreter.holds_gil() {
+    // SAFETY: the frame is alive.
+    if unsafe { is_shim(&layout.frame, frame) } || !interpreter.holds_gil() {
         return None;
     }
     // SAFETY: the frame is alive and runs this code; its first local is an argument of `Thread._bootstrap`, null or
