@@ -25,8 +25,9 @@ impl Real {
 
     #[cold]
     fn find(&self) -> *mut c_void {
+        let Some(dlsym) = next_symbol() else { return null_mut() };
         // SAFETY: the name ends in NUL, and the function is the C library's `dlsym`.
-        let found = unsafe { next_symbol()(libc::RTLD_NEXT, self.name.as_ptr()) };
+        let found = unsafe { dlsym(libc::RTLD_NEXT, self.name.as_ptr()) };
         self.found.store(found, Ordering::Relaxed);
         found
     }
@@ -86,8 +87,9 @@ type DlSym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
 
 static DLSYM: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
 
-/// The C library's `dlsym`: our own hook of it has taken its name.
-pub fn next_symbol() -> DlSym {
+/// The C library's `dlsym`: our own hook of it has taken its name. `None` when it cannot be found, which is so in a
+/// process whose C library comes before us in the search order, or is no glibc.
+pub fn next_symbol() -> Option<DlSym> {
     let mut found = DLSYM.load(Ordering::Relaxed);
     if found.is_null() {
         // The symbol's version says when it moved to libc; older C libraries have the version of their port.
@@ -98,15 +100,10 @@ pub fn next_symbol() -> DlSym {
                 break;
             }
         }
-        if found.is_null() {
-            // Without it no function can be found at all; the loader has run into something that is no glibc.
-            // SAFETY: ends the process.
-            unsafe { libc::abort() };
-        }
         DLSYM.store(found, Ordering::Relaxed);
     }
-    // SAFETY: the symbol `dlsym` has this type.
-    unsafe { core::mem::transmute::<*mut c_void, DlSym>(found) }
+    // SAFETY: the symbol `dlsym` has this type, and a null pointer is `None`.
+    unsafe { core::mem::transmute::<*mut c_void, Option<DlSym>>(found) }
 }
 
 /// Memory for what `dlsym` itself allocates while it looks for the allocator. It is never given back.
@@ -157,9 +154,10 @@ pub fn is_ready() -> bool {
     !malloc.found.load(Ordering::Relaxed).is_null()
 }
 
-/// Finds everything; from the constructor.
-pub fn find_all() {
-    for real in [
+/// Finds everything; from the constructor. `false` when something is missing: then no hook is ever called, since the
+/// program calls the C library directly.
+pub fn find_all() -> bool {
+    [
         &malloc,
         &calloc,
         &realloc,
@@ -173,7 +171,7 @@ pub fn find_all() {
         &munmap,
         &mremap,
         &_exit,
-    ] {
-        real.address();
-    }
+    ]
+    .iter()
+    .all(|real| !real.address().is_null())
 }

@@ -39,8 +39,7 @@ static CONSTRUCTOR: extern "C" fn(c_int, *const *const c_char, *const *const c_c
 
 extern "C" fn constructor(_: c_int, _: *const *const c_char, _: *const *const c_char) {
     let _errno = sys::ErrnoGuard::new();
-    real::find_all();
-    if python::detect() == Detection::NotPython {
+    if !real::find_all() || python::detect() == Detection::NotPython {
         // Not for us, but perhaps the programs that it starts: the environment stays as it is.
         MODE.mode.store(mode::INERT, Ordering::Relaxed);
         return;

@@ -65,7 +65,7 @@ unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_v
 }
 
 extern "C" fn real_dlsym() -> *mut c_void {
-    real::next_symbol() as *mut c_void
+    real::next_symbol().map_or(core::ptr::null_mut(), |dlsym| dlsym as *mut c_void)
 }
 
 /// The hook to give for a name, or null for the real answer: a hook takes the place of the very function that it
@@ -80,7 +80,8 @@ unsafe extern "C" fn hook_for(handle: *mut c_void, name: *const c_char) -> *mut 
     for (name, real, hook) in hooks {
         if *name == wanted {
             // SAFETY: as the program asked.
-            let found = unsafe { real::next_symbol()(handle, wanted.as_ptr()) };
+            let found =
+                real::next_symbol().map_or(null_mut(), |dlsym| unsafe { dlsym(handle, wanted.as_ptr()) });
             let replaced = !found.is_null() && found == real.address();
             return if replaced { hook.0.cast_mut() } else { found };
         }
