@@ -27,7 +27,7 @@ fn runs_are_offered_where_they_begin() {
         actions.iter().map(|action| action["command"]["arguments"][0].clone()).collect::<Vec<_>>()
     };
     let file = json!({"uri": uri});
-    assert_eq!(actions(0, json!(null)), [file.clone()]);
+    assert_eq!(actions(0, json!(null)), std::slice::from_ref(&file));
     assert_eq!(actions(4, json!(["source"])), [json!({"uri": uri, "test": "TestA::test_b"}), file]);
     assert_eq!(actions(4, json!(["quickfix"])), [json!(null); 0]);
     assert_eq!(client.hover(uri, 0), "");

@@ -207,7 +207,10 @@ fn progress_goes_to_the_editors_token() {
     assert_eq!(begin["value"]["kind"], "begin");
     assert_eq!(begin["value"]["cancellable"], true);
     let report = client.told("$/progress", |params| params["value"]["kind"] == "report");
-    assert!(report["value"]["message"].as_str().is_some_and(|m| m.starts_with("0 s, heap ")), "{report}");
+    assert!(
+        report["value"]["message"].as_str().is_some_and(|m| m.starts_with("0 s · ") && m.ends_with(" live")),
+        "{report}"
+    );
     let end = client.told("$/progress", |params| params["value"]["kind"] == "end");
     assert!(end["value"]["message"].as_str().is_some_and(|m| m.contains("peaked")), "{end}");
     assert!(!client.has_unread("window/workDoneProgress/create"));
@@ -224,7 +227,7 @@ fn a_cancelled_run_shows_what_was_recorded() {
     let created = client.told("window/workDoneProgress/create", |_| true);
     client.told("window/logMessage", |params| params["message"] == "ready");
     client.told("$/progress", |params| {
-        params["value"]["message"].as_str().is_some_and(|message| message.contains("heap 5"))
+        params["value"]["message"].as_str().is_some_and(|message| message.contains(" s · 5"))
     });
     client.notify("window/workDoneProgress/cancel", json!({"token": created["token"]}));
     let finished = client.told("heaphint/runFinished", |_| true);

@@ -233,8 +233,8 @@ impl Follower<'_> {
         let Some(progress) = self.progress.get() else { return };
         let heap =
             wording::size(captures::live_bytes(&self.launch.captures(self.group.leader())), self.units);
-        let cancelled = if cancelled { ", cancelling" } else { "" };
-        progress.report(format!("{} s, heap {heap}{cancelled}", elapsed.as_secs()));
+        let cancelled = if cancelled { " · cancelling" } else { "" };
+        progress.report(format!("{} s · {heap} live{cancelled}", elapsed.as_secs()));
     }
 }
 
