@@ -55,3 +55,14 @@ fn positions_are_in_the_unit_that_was_agreed() {
         assert_eq!(client.lenses(uri).len(), 3);
     }
 }
+
+#[test]
+fn only_python_can_be_profiled() {
+    let uri = "file:///nowhere/pyproject.toml";
+    let mut client = Client::initialized();
+    let item = json!({"uri": uri, "languageId": "toml", "version": 1, "text": "[tool.heaphint]\n"});
+    client.notify("textDocument/didOpen", json!({"textDocument": item}));
+    assert_eq!(client.lenses(uri), []);
+    client.open("untitled:Untitled-1", "x = 1\n");
+    assert_eq!(client.lenses("untitled:Untitled-1"), []);
+}

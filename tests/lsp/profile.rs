@@ -217,6 +217,20 @@ fn progress_goes_to_the_editors_token() {
 }
 
 #[test]
+fn progress_ends_when_its_request_is_cancelled() {
+    let project = Project::new(&[("app.py", APP)]);
+    let mut client = Client::initialized();
+    let argument = json!({"uri": project.uri("app.py")});
+    let params = json!({"command": "heaphint.profile", "arguments": [argument], "workDoneToken": "mine"});
+    let id = client.request("workspace/executeCommand", params);
+    client.notify("$/cancelRequest", json!({"id": id}));
+    client.answer(id);
+    for kind in ["begin", "end"] {
+        client.told("$/progress", |params| params["value"]["kind"] == kind);
+    }
+}
+
+#[test]
 fn a_cancelled_run_shows_what_was_recorded() {
     let text = "import time\nkept = bytearray(50 * 1024 * 1024)\nprint('ready', flush=True)\nwhile True:\n    time.sleep(0.01)\n";
     let project = Project::new(&[("app.py", text)]);

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tower_lsp::Client;
 
 /// An editor that has not answered after this time is treated as if it had refused.
-pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The way to the editor.
 #[derive(Debug, Clone)]
@@ -55,10 +55,19 @@ impl Outbox {
         R::Params: Send + 'static,
         R::Result: Send + 'static,
     {
+        self.request_within::<R>(params, ANSWER_TIMEOUT).await
+    }
+
+    async fn request_within<R>(&self, params: R::Params, timeout: Duration) -> Option<R::Result>
+    where
+        R: Request + 'static,
+        R::Params: Send + 'static,
+        R::Result: Send + 'static,
+    {
         let client = self.client.clone();
         // The library panics when an answer comes that nobody waits for any more, so this task always waits.
         let answer = tokio::spawn(async move { client.send_request::<R>(params).await });
-        tokio::time::timeout(ANSWER_TIMEOUT, answer).await.ok()?.ok()?.ok()
+        tokio::time::timeout(timeout, answer).await.ok()?.ok()?.ok()
     }
 
     /// Sends a request whose answer does not matter.
@@ -80,5 +89,62 @@ impl Outbox {
     /// Shows a sentence to the person.
     pub fn show(&self, typ: MessageType, message: impl Into<String>) {
         self.notify::<ShowMessage>(lsp_types::ShowMessageParams { typ, message: message.into() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures::{SinkExt, StreamExt};
+    use lsp_types::request::WorkspaceConfiguration;
+    use lsp_types::{ConfigurationParams, InitializeParams, InitializeResult};
+    use serde_json::json;
+    use tower::Service;
+    use tower_lsp::jsonrpc::{self, Response};
+    use tower_lsp::{LanguageServer, LspService};
+
+    use super::*;
+
+    struct Nothing;
+
+    #[tower_lsp::async_trait]
+    impl LanguageServer for Nothing {
+        async fn initialize(&self, _: InitializeParams) -> jsonrpc::Result<InitializeResult> {
+            Ok(InitializeResult::default())
+        }
+
+        async fn shutdown(&self) -> jsonrpc::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_too_late_is_dropped() {
+        let outbox = Mutex::new(None);
+        let (mut service, socket) = LspService::new(|client| {
+            *outbox.lock().unwrap() = Some(Outbox::new(client));
+            Nothing
+        });
+        let outbox = outbox.into_inner().unwrap().unwrap();
+        let initialize = jsonrpc::Request::build("initialize").params(json!({"capabilities": {}})).id(1);
+        service.call(initialize.finish()).await.unwrap();
+
+        let (mut requests, mut answers) = socket.split();
+        let ask = |timeout| {
+            outbox
+                .request_within::<WorkspaceConfiguration>(ConfigurationParams { items: Vec::new() }, timeout)
+        };
+        let (answer, request) = tokio::join!(ask(Duration::from_millis(1)), requests.next());
+        assert_eq!(answer, None);
+        // The library would panic here if nobody waited for the answer any more.
+        answers.send(Response::from_ok(request.unwrap().id().unwrap().clone(), json!([1]))).await.unwrap();
+
+        let answered = async {
+            let request = requests.next().await.unwrap();
+            answers.send(Response::from_ok(request.id().unwrap().clone(), json!([2]))).await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(ask(ANSWER_TIMEOUT), answered);
+        assert_eq!(answer, Some(vec![json!(2)]));
     }
 }

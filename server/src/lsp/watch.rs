@@ -1,8 +1,7 @@
 //! Watches what decides about diagnostics without being open in the editor: each project's `pyproject.toml` and
 //! the folder of its captures.
 
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lsp_types::MessageType;
@@ -19,17 +18,11 @@ pub const CAPTURES_FOLDER: &str = ".heaphint";
 /// The watcher, made when the first project is known.
 #[derive(Debug, Default)]
 pub struct Watch {
-    watching: Mutex<Option<Watching>>,
-}
-
-#[derive(Debug)]
-struct Watching {
-    watcher: RecommendedWatcher,
-    folders: HashSet<PathBuf>,
+    watcher: Mutex<Option<RecommendedWatcher>>,
 }
 
 impl Watch {
-    /// Watches a project, if nobody does yet.
+    /// Watches a project. To watch it twice is no harm: a folder may have been deleted and made again.
     pub fn project(&self, server: &Arc<Server>, root: &Path) {
         self.folder(server, root);
         let captures = root.join(CAPTURES_FOLDER);
@@ -40,10 +33,12 @@ impl Watch {
 
     /// Watches the files directly in a folder: editors replace a file instead of writing into it.
     fn folder(&self, server: &Arc<Server>, folder: &Path) {
-        let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
-        let watched = match watching.as_mut() {
-            Some(watching) => watching.add(folder),
-            None => Watching::start(server).and_then(|new| watching.insert(new).add(folder)),
+        let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let watched = match watcher.as_mut() {
+            Some(watcher) => watcher.watch(folder, RecursiveMode::NonRecursive),
+            None => {
+                start(server).and_then(|new| watcher.insert(new).watch(folder, RecursiveMode::NonRecursive))
+            }
         };
         if let Err(error) = watched {
             let message = format!("Changes in {} are not seen: {error}.", folder.display());
@@ -52,36 +47,29 @@ impl Watch {
     }
 }
 
-impl Watching {
-    fn start(server: &Arc<Server>) -> notify::Result<Self> {
-        let (sender, mut events) = mpsc::unbounded_channel();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if let Ok(event) = event {
-                // Nobody listens any more when the server ends.
-                let _ = sender.send(event);
-            }
-        })?;
-        let server = server.clone();
-        tokio::spawn(async move {
-            while let Some(event) = events.recv().await {
-                // Reading a file is an event too, and the answer to an event is to read.
-                let only_read = matches!(
-                    event.kind,
-                    EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write)
-                );
-                if !only_read {
-                    event.paths.iter().for_each(|path| changed(&server, path));
-                }
-            }
-        });
-        Ok(Self { watcher, folders: HashSet::new() })
-    }
-
-    fn add(&mut self, folder: &Path) -> notify::Result<()> {
-        if self.folders.insert(folder.to_owned()) {
-            self.watcher.watch(folder, RecursiveMode::NonRecursive)?;
+/// A watcher whose events are handled in a task of their own.
+fn start(server: &Arc<Server>) -> notify::Result<RecommendedWatcher> {
+    let (sender, mut events) = mpsc::unbounded_channel();
+    let server = server.clone();
+    tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            handle(&server, &event);
         }
-        Ok(())
+    });
+    notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        if let Ok(event) = event {
+            // Nobody listens any more when the server ends.
+            let _ = sender.send(event);
+        }
+    })
+}
+
+fn handle(server: &Arc<Server>, event: &notify::Event) {
+    // Reading a file is an event too, and the answer to an event is to read.
+    let only_read =
+        matches!(event.kind, EventKind::Access(kind) if kind != AccessKind::Close(AccessMode::Write));
+    if !only_read {
+        event.paths.iter().for_each(|path| changed(server, path));
     }
 }
 

@@ -22,8 +22,7 @@ impl Input {
             }
         }
         for (uri, document) in &self.documents {
-            // Only Python files have comments for us; `pyproject.toml` may be open too.
-            if document.path.as_deref().is_some_and(is_python) {
+            if document.is_python {
                 self.document_comments(uri, document, &mut limits, diagnostics);
             }
         }
@@ -103,11 +102,6 @@ impl Input {
         problems.push(wrong_limit(range, message));
         None
     }
-}
-
-/// Whether a document's comments are looked at.
-fn is_python(path: &Path) -> bool {
-    path.extension().is_none_or(|extension| ["py", "pyi", "pyw"].iter().any(|known| extension == *known))
 }
 
 /// What a comment limits, in the lines of the run. `then` gives a line of the run for one of the text's.

@@ -3,8 +3,8 @@
 mod findings;
 mod limits;
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lsp_types::notification::PublishDiagnostics;
@@ -23,7 +23,7 @@ type Diagnostics = BTreeMap<Url, Vec<Diagnostic>>;
 struct Input {
     features: Features,
     units: Units,
-    roots: Vec<std::path::PathBuf>,
+    roots: BTreeSet<PathBuf>,
     documents: Vec<(Url, Arc<Document>)>,
     results: Option<Arc<Results>>,
 }
@@ -65,9 +65,8 @@ impl Input {
     fn now(server: &Server) -> Self {
         let state = server.state();
         let results = state.results.clone();
-        let mut roots: Vec<_> = results.iter().map(|results| results.root.clone()).collect();
-        roots.extend(state.folders.iter().cloned());
-        roots.dedup();
+        let roots = results.iter().map(|results| &results.root).chain(&state.folders);
+        let roots: BTreeSet<_> = roots.cloned().collect();
         Self {
             features: state.features,
             units: state.settings.units,

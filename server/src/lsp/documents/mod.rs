@@ -20,6 +20,8 @@ pub use tracking::{Baseline, Match, Tracking};
 pub struct Document {
     /// The file as the kernel names it, as profiles do; `None` for documents that are no files.
     pub path: Option<PathBuf>,
+    /// False for documents that the editor calls something else, such as a `pyproject.toml`.
+    pub is_python: bool,
     /// The editor's version number.
     pub version: i32,
     /// Its text.
@@ -31,9 +33,10 @@ pub struct Document {
 
 impl Document {
     /// A document that was just opened.
-    pub fn new(uri: &Url, version: i32, text: String) -> Self {
+    pub fn new(uri: &Url, language: &str, version: i32, text: String) -> Self {
         Self {
             path: uri.to_file_path().ok().map(|path| path.canonicalize().unwrap_or(path)),
+            is_python: language == "python" || uri.path().ends_with(".py"),
             version,
             text: Text::new(text),
             tracking: None,
@@ -155,7 +158,7 @@ mod tests {
         let uri = Url::parse("file:///app.py").expect("a URI");
         let text = "import os\ndata = make(80)\nmore = make(20)\nprint(data)\n";
         let mut documents = Documents::default();
-        documents.open(uri.clone(), Document::new(&uri, 1, text.to_owned()));
+        documents.open(uri.clone(), Document::new(&uri, "python", 1, text.to_owned()));
         let baseline = Arc::new(Baseline { text: Text::new(text.to_owned()), certain: true });
         documents.track(|_| Some(baseline.clone()));
         (documents, uri)

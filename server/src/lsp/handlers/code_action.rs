@@ -28,7 +28,7 @@ pub async fn code_action(
     }
     let uri = params.text_document.uri.clone();
     let Some(view) = server.view(&uri) else { return Ok(None) };
-    if view.document.path.is_none() {
+    if view.document.path.is_none() || !view.document.is_python {
         return Ok(None);
     }
     let line = params.range.start.line + 1;

@@ -17,7 +17,7 @@ use crate::python::Function;
 pub async fn code_lens(server: &Arc<Server>, params: &CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
     let uri = params.text_document.uri.clone();
     let Some(view) = server.view(&uri) else { return Ok(None) };
-    if view.document.path.is_none() {
+    if view.document.path.is_none() || !view.document.is_python {
         return Ok(None);
     }
     blocking(move || Some(lenses(&view, &uri))).await

@@ -8,7 +8,7 @@ use crate::lsp::server::Server;
 /// Handles the notification.
 pub fn did_open(server: &Server, params: DidOpenTextDocumentParams) {
     let item = params.text_document;
-    let document = Document::new(&item.uri, item.version, item.text);
+    let document = Document::new(&item.uri, &item.language_id, item.version, item.text);
     let results = server.state().results.clone();
     if let (Some(results), Some(path)) = (results, &document.path)
         && let Some(file) = results.file(path)

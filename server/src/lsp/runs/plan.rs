@@ -58,7 +58,7 @@ impl Plan {
         let launch = Launch::prepare(Spec {
             target: program,
             arguments,
-            python: python.map(PathBuf::from),
+            python: python.map(|python| interpreter(python, &root)),
             tracer_library: None,
             directory,
             output: Output::File { path, overwrite: false },
@@ -69,6 +69,11 @@ impl Plan {
         }
         Ok(Self { launch, target, root })
     }
+}
+
+/// The interpreter of the settings: a name stays a name, a path is relative to the project.
+fn interpreter(python: &str, root: &Path) -> PathBuf {
+    if python.contains('/') { root.join(python) } else { PathBuf::from(python) }
 }
 
 /// How Python is called.

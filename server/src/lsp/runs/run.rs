@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use futures::FutureExt;
 use heaphint_analysis::Profile;
 use lsp_types::{MessageType, ProgressToken, WorkDoneProgressCreateParams};
 use tokio::sync::{oneshot, watch};
@@ -60,7 +62,10 @@ pub async fn follow(
     cancelled: watch::Receiver<bool>,
 ) {
     let progress = begin_progress(server, &params, token);
-    let report = run(server, id, params, &progress, cancelled).await;
+    let run = AssertUnwindSafe(run(server, id, params, &progress, cancelled)).catch_unwind();
+    let report = run.await.unwrap_or_else(|_| {
+        Report::failed("The heaphint server has a defect: its log says more.".to_owned())
+    });
     if let Some(progress) = progress.get() {
         progress.set_end(report.message.clone());
     }
@@ -113,12 +118,13 @@ async fn run(
         state.documents.all().map(|(_, document)| document.clone()).collect()
     };
     let python = settings.python.clone();
+    let test = params.test.clone();
     let planned = tokio::task::spawn_blocking(move || {
         let plan = Plan::new(&params, python.as_deref())?;
         let mut texts = HashMap::new();
         let mut unsaved = Vec::new();
         for document in &documents {
-            let Some(path) = &document.path else { continue };
+            let Some(path) = document.path.as_ref().filter(|_| document.is_python) else { continue };
             let Ok(text) = read_source(path) else { continue };
             if text != document.text.as_str() && path.starts_with(&plan.root) {
                 unsaved.push(path.clone());
@@ -140,6 +146,12 @@ async fn run(
     }
     server.watch.project(server, &plan.root);
     let Plan { launch, target, root } = plan;
+    if *cancelled.borrow() {
+        return Report {
+            outcome: RunOutcome::Cancelled,
+            ..Report::failed("The run was cancelled.".to_owned())
+        };
+    }
     let started = SystemTime::now();
     let (group, end) = match process::start(launch.command(), server.outbox.clone()).await {
         Ok(started) => started,
@@ -158,7 +170,7 @@ async fn run(
         Err(error) => return Report::failed(format!("The program was lost: {error}.")),
     };
     let status = ended.status;
-    let name = target.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = test.unwrap_or_else(|| target.file_name().unwrap_or_default().to_string_lossy().into_owned());
     let read = tokio::task::spawn_blocking(move || {
         let profile = captures::read(&launch.finish(group.leader(), status)?)?;
         Ok::<_, anyhow::Error>(Results::new(profile, root, Some(target), started, texts))
