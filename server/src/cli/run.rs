@@ -21,6 +21,7 @@ use crate::launch::{Launch, Output, Spec, Target, exit_code};
     after_help = "The program keeps its input, output, signals and exit code."
 )]
 pub struct Arguments {
+    #[allow(rustdoc::invalid_html_tags, reason = "the text is shown as it is")]
     /// Write the capture to this file; `%p` in it stands for the process id [default: <SCRIPT>.<pid>.heaphint]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
