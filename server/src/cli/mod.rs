@@ -2,6 +2,7 @@
 //!
 //! A sub-command returns its exit code or an error; nothing here ends the process.
 
+mod check;
 mod demo;
 mod foreground;
 mod input;
@@ -40,6 +41,7 @@ enum Command {
     Run(run::Arguments),
     Lines(lines::Arguments),
     Stats(stats::Arguments),
+    Check(check::Arguments),
     Demo(demo::Arguments),
     Server(server::Arguments),
 }
@@ -58,6 +60,7 @@ pub fn main() -> anyhow::Result<u8> {
         Command::Run(arguments) => run::main(arguments),
         Command::Lines(arguments) => lines::main(&arguments),
         Command::Stats(arguments) => stats::main(&arguments),
+        Command::Check(arguments) => check::main(&arguments),
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Server(arguments) => server::main(&arguments),
     }

@@ -2,11 +2,19 @@
 
 use std::io::{self, Write};
 
+use heaphint_analysis::Frame;
 use heaphint_analysis::limits::Finding;
 use serde::Serialize;
 
 use crate::json::{Exactness, JsonStack, SCHEMA, write};
 use crate::text::{Look, Role, printable};
+
+/// Stacks with less than this part of what was measured are left out of what people read.
+const SMALL_SHARE: u64 = 20;
+/// Frames of a deep stack that people read: so many from its outer end,
+const OUTER_FRAMES: usize = 4;
+/// and so many from its inner one.
+const INNER_FRAMES: usize = 8;
 
 #[derive(Serialize)]
 struct Document<'a> {
@@ -79,13 +87,34 @@ pub fn findings_text(out: &mut dyn Write, findings: &[Finding<'_>], look: &Look)
             printable(&finding.limit_source.file),
             finding.limit_source.line,
         )?;
-        for stack in &finding.stacks.stacks {
-            writeln!(out, "  {} ({})", look.size(stack.bytes), finding.stacks.by.name())?;
-            for frame in &stack.frames {
-                let frame = format!("{}:{} {}", frame.file, frame.line, frame.function);
-                writeln!(out, "    {}", look.paint(Role::Dim, printable(&frame)))?;
+        for (index, stack) in finding.stacks.stacks.iter().enumerate() {
+            if index > 0 && stack.bytes < finding.measured_bytes / SMALL_SHARE {
+                break;
             }
+            writeln!(out, "  {} ({})", look.size(stack.bytes), finding.stacks.by.name())?;
+            write_frames(out, &stack.frames, look)?;
         }
+    }
+    Ok(())
+}
+
+/// The frames that tell something: the import system's are left out, and the middle of a deep stack.
+fn write_frames(out: &mut dyn Write, frames: &[Frame<'_>], look: &Look) -> io::Result<()> {
+    let telling: Vec<_> =
+        frames.iter().filter(|frame| !frame.file.starts_with("<frozen importlib")).collect();
+    if telling.is_empty() {
+        return writeln!(out, "    {}", look.paint(Role::Dim, "outside Python code"));
+    }
+    let left_out = telling.len().saturating_sub(OUTER_FRAMES + INNER_FRAMES);
+    for (index, frame) in telling.iter().enumerate() {
+        if left_out > 1 && (OUTER_FRAMES..OUTER_FRAMES + left_out).contains(&index) {
+            if index == OUTER_FRAMES {
+                writeln!(out, "    {}", look.paint(Role::Dim, format!("… {left_out} frames")))?;
+            }
+            continue;
+        }
+        let frame = format!("{}:{} {}", frame.file, frame.line, frame.function);
+        writeln!(out, "    {}", look.paint(Role::Dim, printable(&frame)))?;
     }
     Ok(())
 }

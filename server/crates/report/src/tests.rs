@@ -185,6 +185,39 @@ fn findings_name_the_limit_and_the_stacks() {
 }
 
 #[test]
+fn deep_stacks_and_small_ones_are_shortened() {
+    let mut made = HandMade::default();
+    let (import, code) =
+        (made.code("_load", "<frozen importlib._bootstrap>", 1), made.code("f", "app.py", 1));
+    let mut stack = 0;
+    for line in 1..=20 {
+        stack = made.stack(stack, import, 5);
+        stack = made.stack(stack, code, line);
+    }
+    made.site(stack, 40 * MIB, 1, 1, 1);
+    made.site(0, 3 * MIB, 1, 1, 1);
+    let small = made.stack(0, code, 99);
+    made.site(small, MIB, 1, 1, 1);
+    let profile = Profile::from_capture(&made.capture());
+    let source = LimitSource { file: "/p/pyproject.toml".to_owned(), line: 1 };
+    let findings = evaluate(&profile, &[Limit { scope: LimitScope::Peak, bytes: 1, source }]);
+    let shown = text(|out| findings_text(out, &findings, &Look::default()));
+    let lines: Vec<&str> = shown.lines().skip(1).collect();
+    assert_eq!(
+        lines[..6],
+        [
+            "  40.0 MiB (peak)",
+            "    /p/app.py:1 f",
+            "    /p/app.py:2 f",
+            "    /p/app.py:3 f",
+            "    /p/app.py:4 f",
+            "    … 8 frames",
+        ]
+    );
+    assert_eq!(lines[13..], ["    /p/app.py:20 f", "  3.00 MiB (peak)", "    outside Python code"]);
+}
+
+#[test]
 fn colour_is_written_only_when_asked_for() {
     let options = LinesOptions::default();
     let plain = text(|out| lines_text(out, &profile(), &options, &Look::default(), &source));
