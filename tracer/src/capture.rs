@@ -17,6 +17,7 @@ use heaphint_format::{
 };
 
 use crate::crash_points::crash_point;
+use crate::prefetch::HINTS;
 use crate::sys;
 
 /// Longest path of a capture, with its NUL.
@@ -55,6 +56,12 @@ impl<R: Record> TableMap<R> {
         debug_assert!(id < self.len);
         // SAFETY: ids are handed out by `push` only, so the record lies inside the mapping.
         unsafe { self.at.cast::<R>().add(id as usize).read() }
+    }
+
+    /// Where a record is now.
+    #[inline]
+    pub fn at(&self, id: u32) -> *const u8 {
+        self.at.wrapping_add(id as usize * R::BYTES)
     }
 
     /// The word at a byte offset inside a record.
@@ -167,20 +174,21 @@ impl Transaction {
     }
 }
 
-/// The capture of this process.
+/// The capture of this process. What every event needs comes first, side by side.
+#[repr(C)]
 pub struct CaptureFile {
     fixed: *mut u8,
-    file_pages: u64,
-    identity: (u64, u64),
-    path: [u8; PATH_BYTES],
-    pub strings: TableMap<u8>,
-    pub codes: TableMap<Code>,
-    pub stacks: TableMap<Stack>,
     pub sites: TableMap<Site>,
     pub places: TableMap<Place>,
     pub sets: TableMap<SetNode>,
+    pub strings: TableMap<u8>,
+    pub codes: TableMap<Code>,
+    pub stacks: TableMap<Stack>,
     pub threads: TableMap<Thread>,
     pub timeline: TableMap<Sample>,
+    file_pages: u64,
+    identity: (u64, u64),
+    path: [u8; PATH_BYTES],
 }
 
 // SAFETY: its mappings are reached only through it.
@@ -286,6 +294,10 @@ impl CaptureFile {
             self.push_sample()?;
         }
         header_word!(self, magic).store(u64::from_le_bytes(MAGIC));
+        HINTS.set_fixed(
+            self.fixed.wrapping_add(JOURNAL_OFFSET),
+            self.fixed.wrapping_add(offset_of!(Header, current_bytes)),
+        );
         Ok(())
     }
 

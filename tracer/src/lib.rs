@@ -23,6 +23,7 @@ mod intern;
 mod live;
 mod lock;
 mod mappings;
+mod prefetch;
 mod private;
 mod python;
 mod real;

@@ -1,5 +1,6 @@
 //! Which blocks are live: address to size and site, 16 bytes a slot.
 
+use crate::prefetch::HINTS;
 use crate::private::{Array, hash};
 
 /// A live block.
@@ -17,6 +18,18 @@ struct Slot {
     value: u64,
 }
 
+/// The number of a block's slot, before masking.
+#[inline]
+fn slot_of(address: u64) -> usize {
+    hash(address >> 3, 0x51ed) as usize
+}
+
+/// Asks for the memory that an event at this address will touch.
+#[inline]
+pub fn prefetch(address: usize) {
+    HINTS.event(slot_of(address as u64 & ADDRESS_BITS), size_of::<Slot>());
+}
+
 const ADDRESS_BITS: u64 = (1 << 48) - 1;
 
 /// Open addressing with linear probing and backward-shift deletion, at most three quarters full.
@@ -32,7 +45,7 @@ impl LiveBlocks {
 
     #[inline]
     fn home(address: u64, mask: usize) -> usize {
-        hash(address >> 3, 0x51ed) as usize & mask
+        slot_of(address) & mask
     }
 
     /// Adds a block whose address is not in the table. `false` without memory.
@@ -115,6 +128,7 @@ impl LiveBlocks {
         for slot in self.slots.as_slice().iter().filter(|slot| slot.key & ADDRESS_BITS != 0) {
             Self::put(slots.as_mut_slice(), *slot);
         }
+        HINTS.set_slots(slots.as_mut_slice().as_mut_ptr().cast(), capacity - 1);
         self.slots.release();
         self.slots = slots;
         true

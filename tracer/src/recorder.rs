@@ -4,15 +4,16 @@ use core::ffi::CStr;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use heaphint_format::{Allocator, Header, Site, Status, StopReason, Text};
+use heaphint_format::{Allocator, Header, NO_PLACE, Site, Status, StopReason, Text};
 
 use crate::aggregate::{self, Change};
 use crate::capture::{CaptureFile, Identity, Problem, text_word};
 use crate::crash_points;
 use crate::intern::{Interner, RawFrame};
-use crate::live::{Block, LiveBlocks};
+use crate::live::{self, Block, LiveBlocks};
 use crate::lock::Lock;
 use crate::mappings::{Mappings, Removed};
+use crate::prefetch;
 use crate::private::Array;
 use crate::python;
 use crate::sys;
@@ -53,19 +54,20 @@ pub struct ForkPage {
 pub static MODE: ForkPage =
     ForkPage { mode: AtomicU32::new(mode::UNDECIDED), restarting: AtomicU32::new(0), rest: [0; 4088] };
 
-/// Everything that the events of all threads change.
+/// Everything that the events of all threads change. What every event needs comes first, side by side.
+#[repr(C)]
 pub struct Recorder {
-    pub file: CaptureFile,
-    pub free_threads: FreeThreads,
-    interner: Interner,
-    live: LiveBlocks,
-    mappings: Mappings,
-    /// Each thread's last allocation, by its index; what is freed while it stands here was temporary.
-    last_allocation: Array<usize>,
-    timeline: Timeline,
     recording: bool,
     refusal_noted: bool,
     pid: u32,
+    live: LiveBlocks,
+    /// Each thread's last allocation, by its index; what is freed while it stands here was temporary.
+    last_allocation: Array<usize>,
+    timeline: Timeline,
+    pub file: CaptureFile,
+    pub free_threads: FreeThreads,
+    mappings: Mappings,
+    interner: Interner,
 }
 
 impl Recorder {
@@ -190,7 +192,12 @@ impl Recorder {
         let key = Site::key(thread.index, allocator);
         let mut last = thread.last_site;
         if last.stack != stack || last.key != key {
-            last = LastSite { stack, key, site: self.interner.site(&mut self.file, stack, key)? };
+            let site = self.interner.site(&mut self.file, stack, key)?;
+            let file = &self.file;
+            let Site { place, set, .. } = file.sites.get(site);
+            let place = if place == NO_PLACE { 0 } else { place };
+            let records = [file.sites.at(site), file.places.at(place), file.sets.at(set)];
+            last = LastSite { stack, key, site, records: records.map(|at| at as usize) };
             thread.last_site = last;
         }
         if matches!(allocator, Allocator::Mmap | Allocator::Mremap) {
@@ -311,6 +318,13 @@ pub fn allocated(thread: &mut Thread, address: usize, bytes: usize, allocator: A
         RECORDER.lock().stop(StopReason::InterpreterShutdown);
         return;
     }
+    // While the stack is read, the memory for the rest is on its way.
+    live::prefetch(address);
+    prefetch::lines::<4>((&raw const RECORDER).cast());
+    let [site, place, set] = thread.last_site.records;
+    prefetch::lines::<2>(site as *const u8);
+    prefetch::line(place as *const u8);
+    prefetch::line(set as *const u8);
     let has_frames = python::frames_ready();
     let known_frames = if has_frames {
         thread.stack.walk()
@@ -348,6 +362,7 @@ pub fn freed(address: usize, block: Block) {
 /// Takes a block and frees it in one step.
 #[inline]
 pub fn take_and_free(address: usize) {
+    live::prefetch(address);
     let mut recorder = RECORDER.lock();
     if recorder.may_record()
         && let Some(block) = recorder.live.remove(address)

@@ -50,16 +50,31 @@ impl RememberedStack {
             self.clear();
             return 0;
         };
-        let remembered = self.frames.len();
-        let nearby = remembered.saturating_sub(NEARBY);
+        let frames = self.frames.as_mut_slice();
+        if frames.last().is_some_and(|known| known.frame == innermost as usize) {
+            match verify(frames, reader) {
+                Ok(valid) => return valid,
+                Err(kept) => self.frames.truncate(kept),
+            }
+        }
+        self.walk_new(reader, innermost)
+    }
+
+    /// Walks when the innermost frame is a new one: reads new frames up to a remembered one.
+    #[inline(never)]
+    fn walk_new(&mut self, reader: FrameReader, innermost: *const Frame) -> usize {
+        let nearby = self.frames.len().saturating_sub(NEARBY);
         let mut frame = innermost;
         self.fresh.truncate(0);
         for _ in 0..MOST_NEW_FRAMES {
             let known = self.frames.as_slice().get(nearby..).unwrap_or_default();
             if let Some(at) = known.iter().rposition(|known| known.frame == frame as usize) {
-                let Some(valid) = self.verify(reader, nearby + at) else { break };
                 self.frames.truncate(nearby + at + 1);
-                return if self.append_fresh() { valid } else { 0 };
+                match verify(self.frames.as_mut_slice(), reader) {
+                    Ok(valid) => return if self.append_fresh() { valid } else { 0 },
+                    Err(kept) => self.frames.truncate(kept),
+                }
+                break;
             }
             let Some(previous) = self.read_fresh(reader, frame) else { return 0 };
             if previous.is_null() {
@@ -84,36 +99,6 @@ impl RememberedStack {
         } else {
             self.clear();
             None
-        }
-    }
-
-    /// Reads the remembered frames again, from `at` outwards. How many outermost ones are as remembered, or
-    /// `None` when the chain itself has changed.
-    #[inline]
-    fn verify(&mut self, reader: FrameReader, at: usize) -> Option<usize> {
-        let frames = self.frames.as_mut_slice();
-        let mut valid = at + 1;
-        let mut i = at;
-        loop {
-            let outer = if i == 0 { 0 } else { frames.get(i - 1)?.frame };
-            let known = frames.get_mut(i)?;
-            // SAFETY: the innermost one was found in the thread's chain, and each other one is where the frame
-            // inside it links to.
-            let words = unsafe { reader.read(known.frame as *const Frame) };
-            if words.instruction != known.instruction || words.code != known.code {
-                known.code = words.code;
-                known.instruction = words.instruction;
-                valid = i;
-            }
-            if words.previous as usize != outer {
-                // The words of inner frames may have been replaced, so their stacks are void.
-                self.frames.truncate(i);
-                return None;
-            }
-            if i == 0 {
-                return Some(valid);
-            }
-            i -= 1;
         }
     }
 
@@ -145,4 +130,38 @@ impl RememberedStack {
         self.fresh.truncate(depth - valid);
         if self.append_fresh() { valid } else { 0 }
     }
+}
+
+/// Reads remembered frames again, of which the innermost is in the thread's chain. How many outermost ones are as
+/// remembered; or, when the chain itself has changed, how many may be kept to compare with.
+#[inline(never)]
+fn verify(frames: &mut [RawFrame], reader: FrameReader) -> Result<usize, usize> {
+    let mut valid = frames.len();
+    let mut link = frames.last().map_or(0, |innermost| innermost.frame);
+    for (i, known) in frames.iter_mut().enumerate().rev() {
+        if known.frame != link {
+            // The words of inner frames may have been replaced, so their stacks are void.
+            return Err(i + 1);
+        }
+        // SAFETY: the frame is where the one inside it links to.
+        let words = unsafe { reader.read(unlinked(known.frame) as *const Frame) };
+        if (words.instruction ^ known.instruction) | (words.code ^ known.code) != 0 {
+            known.code = words.code;
+            known.instruction = words.instruction;
+            valid = i;
+        }
+        link = words.previous as usize;
+    }
+    if link == 0 { Ok(valid) } else { Err(0) }
+}
+
+/// The same address, without the compiler's knowledge that it equals the link: loads that came out of the link would
+/// wait for one another.
+#[inline(always)]
+fn unlinked(mut address: usize) -> usize {
+    // SAFETY: does nothing.
+    unsafe {
+        core::arch::asm!("/* {0} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags));
+    }
+    address
 }
