@@ -83,6 +83,15 @@ fn hovers_are_plain_where_the_editor_wants_that() {
 }
 
 #[test]
+fn a_function_that_calls_itself_is_one_frame() {
+    let text = "def deep(n):\n    kept = bytearray(3 * 1024 * 1024) if n == 0 else deep(n - 1)\n    return kept\n\nx = deep(50)\n";
+    let (mut client, _project, uri, _) = profiled(text, json!({}));
+    assert_eq!(labels(&client.hints(&uri)), [(1, "3.00 MiB peak"), (4, "3.00 MiB peak")]);
+    let hover = client.hover(&uri, 1);
+    assert!(hover.contains(&format!("`deep` [app.py:2]({uri}#L2) ×51")), "{hover}");
+}
+
+#[test]
 fn edits_keep_figures_on_their_lines() {
     let (mut client, _project, uri, _) = profiled(APP, json!({}));
     client.change(&uri, 2, Some([0, 0, 0, 0]), "# one\n# two\n");
@@ -307,7 +316,7 @@ fn a_failing_program_is_shown_with_its_reason() {
     assert_eq!(finished["outcome"], "failed");
     assert_eq!(finished["exitCode"], 1);
     let message = finished["message"].as_str().expect("a message");
-    assert!(message.contains("exit code 1: ValueError: boom"), "{message}");
+    assert!(message.contains("exit code 1: ValueError: boom. The memory"), "{message}");
     assert_eq!(labels(&client.hints(&uri)), [(0, "9.00 MiB peak")]);
 }
 

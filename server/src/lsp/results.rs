@@ -95,10 +95,11 @@ impl Results {
     }
 
     /// A stack from its outermost frame of the project inwards: what runs the program (`runpy`, a test runner) is
-    /// left out, unless there is nothing else.
-    pub fn user_frames<'s, 'p>(&self, frames: &'s [Frame<'p>]) -> &'s [Frame<'p>] {
+    /// left out, unless there is nothing else. A frame that calls itself is one frame and a number of times.
+    pub fn user_frames<'p>(&self, frames: &[Frame<'p>]) -> Vec<(Frame<'p>, usize)> {
         let first = frames.iter().position(|frame| self.is_in_project(frame.file));
-        &frames[first.unwrap_or(0)..]
+        let frames = &frames[first.unwrap_or(0)..];
+        frames.chunk_by(|a, b| a == b).map(|same| (same[0], same.len())).collect()
     }
 
     /// The figures of a function that began at this 1-based `def` line when the run started.

@@ -124,8 +124,8 @@ impl Input {
         list: &StackList<'_>,
     ) -> Option<DiagnosticRelatedInformation> {
         let frames = results.user_frames(&stack.frames);
-        let ours = |frame: &&Frame<'_>| results.is_in_project(frame.file);
-        let at = frames.iter().rev().find(ours).or(frames.last())?;
+        let ours = |(frame, _): &&(Frame<'_>, usize)| results.is_in_project(frame.file);
+        let (at, _) = frames.iter().rev().find(ours).or(frames.last())?;
         let row = self.row(Path::new(at.file), at.line)?;
         let location = self.location(Path::new(at.file), row)?;
         let size = wording::size(stack.bytes, self.units);
@@ -133,7 +133,10 @@ impl Input {
         let mut names: Vec<String> = frames
             .iter()
             .skip(left_out)
-            .map(|frame| format!("{} ({}:{})", frame.qualname, file_name(frame.file), frame.line))
+            .map(|(frame, times)| {
+                let times = if *times > 1 { format!(" ×{times}") } else { String::new() };
+                format!("{} ({}:{}){times}", frame.qualname, file_name(frame.file), frame.line)
+            })
             .collect();
         if left_out > 0 {
             names.insert(0, "…".to_owned());

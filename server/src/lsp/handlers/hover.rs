@@ -121,8 +121,7 @@ impl Page<'_> {
         if list.stacks.is_empty() {
             return Vec::new();
         }
-        let mut blocks =
-            vec![format!("Stacks through this line with the most {} memory:", adjective(list.by))];
+        let mut blocks = vec![format!("Largest stacks through this line, by what {}:", measured(list.by))];
         for (i, stack) in list.stacks.iter().enumerate() {
             blocks.push(self.stack(results, i + 1, stack));
         }
@@ -137,7 +136,7 @@ impl Page<'_> {
         let size = wording::size(stack.bytes, self.view.settings.units);
         let mut lines = vec![format!("{number}. {size} in {}", wording::allocations(stack.count))];
         let frames = results.user_frames(&stack.frames);
-        for (i, frame) in frames.iter().enumerate() {
+        for (i, (frame, times)) in frames.iter().enumerate() {
             if i >= MAX_FRAMES && i + MAX_FRAMES < frames.len() {
                 if i == MAX_FRAMES {
                     lines.push(format!("   - … {} more frames", frames.len() - 2 * MAX_FRAMES));
@@ -145,7 +144,8 @@ impl Page<'_> {
                 continue;
             }
             let place = self.place(frame.file, frame.line);
-            lines.push(format!("   - {} {place}", self.code(frame.qualname)));
+            let times = if *times > 1 { format!(" ×{times}") } else { String::new() };
+            lines.push(format!("   - {} {place}{times}", self.code(frame.qualname)));
         }
         if !stack.allocators.is_empty() {
             let names: Vec<_> =
@@ -194,12 +194,12 @@ fn escaped(name: &str) -> String {
     text
 }
 
-/// A figure as the adjective of "memory".
-const fn adjective(figure: Figure) -> &'static str {
+/// What the stacks are measured by.
+const fn measured(figure: Figure) -> &'static str {
     match figure {
-        Figure::Peak | Figure::Max => "peak",
-        Figure::Allocated => "allocated",
-        Figure::Leaked => "leaked",
-        Figure::Temporary => "temporary",
+        Figure::Peak | Figure::Max => "they held at the peak",
+        Figure::Allocated => "they allocated",
+        Figure::Leaked => "they still held at the end",
+        Figure::Temporary => "they freed again at once",
     }
 }

@@ -265,9 +265,10 @@ fn report(
         RunOutcome::Cancelled
     } else if code != 0 || profile.is_err() {
         if code != 0 {
-            let why =
-                ended.last_error_line.as_ref().map_or(String::new(), |line| format!(": {}", line.trim()));
-            sentences.push(format!("{name} ended with exit code {code}{why}"));
+            let why = ended.last_error_line.as_ref().map(|line| format!(": {}", line.trim()));
+            let why = why.unwrap_or_default();
+            let end = if why.ends_with(['.', '!', '?']) { "" } else { "." };
+            sentences.push(format!("{name} ended with exit code {code}{why}{end}"));
         }
         RunOutcome::Failed
     } else {
