@@ -174,13 +174,13 @@ mod tests {
 
     #[test]
     fn names_say_what_ran() {
-        let directory = Path::new("/work");
+        let directory = Path::new("/home/me");
         for (target, expected) in [
-            (Target::Script("sub/app.py".into()), "/work/sub/app.py.%p.heaphint"),
+            (Target::Script("sub/app.py".into()), "/home/me/sub/app.py.%p.heaphint"),
             (Target::Script("/abs/app.py".into()), "/abs/app.py.%p.heaphint"),
-            (Target::Module("pkg.mod".into()), "/work/pkg.mod.%p.heaphint"),
-            (Target::Text("print(1)".into()), "/work/string.%p.heaphint"),
-            (Target::Command("/usr/bin/make".into()), "/work/make.%p.heaphint"),
+            (Target::Module("pkg.mod".into()), "/home/me/pkg.mod.%p.heaphint"),
+            (Target::Text("print(1)".into()), "/home/me/string.%p.heaphint"),
+            (Target::Command("/usr/bin/make".into()), "/home/me/make.%p.heaphint"),
         ] {
             assert_eq!(default_pattern(&target, directory), Path::new(expected));
         }
