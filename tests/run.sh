@@ -12,6 +12,8 @@ cache=$PWD/tests/.cache
 logs=$cache/logs
 all_parts=(format lint boundaries unit blackbox extension editors)
 ruff_version=0.17.6
+# A failed assertion says where it stands; the frames around it are noise in a long log.
+export RUST_BACKTRACE=0
 
 passed=0 failed=0
 summary=()
