@@ -60,9 +60,7 @@ export function servers(): number[] {
       try {
         const parent = /^\d+ \(.*\) \S (\d+) /.exec(readFileSync(`/proc/${id}/stat`, "utf8"))?.[1];
         const words = readFileSync(`/proc/${id}/cmdline`, "utf8").split("\0");
-        return (
-          parent === String(process.pid) && words.some((word) => word.endsWith("heaphint")) && words.includes("server")
-        );
+        return parent === String(process.pid) && words.includes(process.env.HEAPHINT ?? "") && words.includes("server");
       } catch {
         return false; // It ended while we looked.
       }

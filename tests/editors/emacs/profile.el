@@ -131,7 +131,7 @@
 (profile (expand-file-name "slow.py" (getenv "WORKSPACE")) "slow")
 (check "progress tells what the program holds"
        (until (lambda () (seq-some (lambda (value)
-                                     (string-match-p "[0-9]+ s · 2[0-9]\\.[0-9] MiB live" (or (plist-get value :message) "")))
+                                     (string-match-p "[0-9]+ s.*2[0-9]\\.[0-9] MiB" (or (plist-get value :message) "")))
                                    progress)))
        progress)
 (jsonrpc-notify server :window/workDoneProgress/cancel '(:token "slow"))

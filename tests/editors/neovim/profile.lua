@@ -141,7 +141,7 @@ local answer = client.request_sync("workspace/executeCommand", {
 check("the command answers at once with the run", answer and answer.result and type(answer.result.run) == "string", answer)
 check("progress tells what the program holds", wait(function()
   return vim.iter(progress):any(function(value)
-    return (value.message or ""):match("%d+ s · 2%d%.%d MiB live") ~= nil
+    return (value.message or ""):match("%d+ s.*2%d%.%d MiB") ~= nil
   end)
 end), progress)
 client.notify("window/workDoneProgress/cancel", { token = "slow" })

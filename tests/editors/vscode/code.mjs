@@ -22,6 +22,7 @@ const quiet = {
   "workbench.colorTheme": "Dark Modern",
   "workbench.secondarySideBar.defaultVisibility": "hidden",
   "editor.minimap.enabled": false,
+  "editor.stickyScroll.enabled": false,
   "editor.fontSize": 14,
   "explorer.autoReveal": false,
   "chat.disableAIFeatures": true,
@@ -46,17 +47,21 @@ export function installExtension(data, vsix) {
   }
 }
 
+function writeSettings(folder, settings) {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "settings.json"), JSON.stringify(settings, null, 2));
+}
+
 /**
- * Starts a server. `smokeTest` switches VS Code's test driver on: tests inside the extension host need it, but it hides
- * every notification and dialog. The server stays in this process's session, which ends with the part of the tests.
+ * Starts a server. Settings that name a file of the machine count only as `machineSettings`. `smokeTest` switches
+ * VS Code's test driver on: tests inside the extension host need it, but it hides every notification and dialog. The
+ * server stays in this process's session, which ends with the part of the tests.
  *
  * @returns {Promise<{base: string, port: number, stop: () => void}>}
  */
-export async function startServer({ data, settings = {}, smokeTest = false }) {
-  for (const folder of ["User", "Machine"]) {
-    mkdirSync(join(data, "data", folder), { recursive: true });
-  }
-  writeFileSync(join(data, "data/User/settings.json"), JSON.stringify({ ...quiet, ...settings }, null, 2));
+export async function startServer({ data, settings = {}, machineSettings = {}, smokeTest = false }) {
+  writeSettings(join(data, "data/User"), { ...quiet, ...settings });
+  writeSettings(join(data, "data/Machine"), machineSettings);
   const port = await freePort();
   const base = `http://127.0.0.1:${port}`;
   const log = openSync(join(data, "server.log"), "a");

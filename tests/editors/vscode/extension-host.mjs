@@ -7,7 +7,8 @@ const extension = resolve(import.meta.dirname, "../../../editor-extension");
 const server = await startServer({
   data: join(data, "code"),
   smokeTest: true,
-  settings: { "security.workspace.trust.enabled": false, "heaphint.path": program },
+  settings: { "security.workspace.trust.enabled": false },
+  machineSettings: { "heaphint.path": program },
 });
 const browser = await startBrowser();
 const mark = "test: "; // as in editor-extension/test/index.ts
