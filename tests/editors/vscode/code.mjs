@@ -20,6 +20,7 @@ const environment = {
 const quiet = {
   "workbench.startupEditor": "none",
   "workbench.colorTheme": "Dark Modern",
+  "workbench.editor.useModal": "off",
   "workbench.secondarySideBar.defaultVisibility": "hidden",
   "editor.minimap.enabled": false,
   "editor.stickyScroll.enabled": false,

@@ -67,22 +67,19 @@ async function pick(page, key, prefix, text) {
 const command = (page, title) => pick(page, "F1", ">", title);
 
 async function openFile(page, name) {
-  for (let attempt = 0; attempt < 4; attempt += 1) {
-    await pick(page, "Control+P", "", name);
-    try {
-      await page.locator(".tab.active", { hasText: name }).waitFor({ timeout: 4000 });
-      await page.locator(".editor-instance .view-lines").first().waitFor();
-      return;
-    } catch {
-      // Enter came before the list was narrowed down, and opened another file.
-    }
+  const tab = page.locator(".tab", { hasText: name });
+  if ((await tab.count()) > 0) {
+    await tab.first().click();
+  } else {
+    await page.locator(".explorer-folders-view .monaco-list-row", { hasText: name }).dblclick();
   }
-  throw new Error(`could not open ${name}`);
+  await page.locator(".tab.active", { hasText: name }).waitFor();
+  await page.keyboard.press("Control+1"); // The keys go to the editor.
 }
 
 /** Puts the cursor to the start of the file, and its first lines on the screen. */
 async function toTop(page) {
-  await page.locator(".editor-instance .view-lines").first().click();
+  await page.keyboard.press("Control+1");
   await page.keyboard.press("Control+Home");
 }
 
@@ -120,7 +117,7 @@ async function until(what, condition, timeout = 15_000) {
   }
 }
 
-async function profilingSteps(page) {
+async function profilingSteps(page, workspace) {
   await step(page, "before: lenses and no figures", async () => {
     await openFile(page, "app.py");
     await lenses(page).nth(1).waitFor({ timeout: 40_000 });
@@ -209,6 +206,7 @@ async function profilingSteps(page) {
   });
 
   await step(page, "light theme", async () => {
+    await toTop(page);
     await command(page, "Preferences: Toggle between Light/Dark Themes");
     await page.locator(".monaco-workbench.vs").waitFor();
     await page.waitForTimeout(700);
@@ -236,7 +234,32 @@ async function profilingSteps(page) {
     await expectHint(page, /48\.0.MiB.peak/);
     await command(page, "Heaphint: Clear Annotations");
     await noHints(page);
+    await page.locator(".codelens-decoration", { hasText: /[KMG]i?B/ }).first().waitFor({ state: "detached" });
     await picture(page, "cleared");
+  });
+
+  await step(page, "the demo: a larger program, with a limit of the project", async () => {
+    await openFile(page, "example.py");
+    await command(page, "View: Toggle Primary Side Bar Visibility");
+    await command(page, "Heaphint: Profile Memory");
+    await expectHint(page, /MiB.peak/);
+    await command(page, "Problems: Focus on Problems View");
+    await page.locator(".markers-panel .monaco-list-row", { hasText: "pyproject.toml" }).first().waitFor();
+    await page.waitForTimeout(1000);
+    await picture(page, "demo problems");
+    await command(page, "View: Hide Panel");
+    await page.keyboard.press("Control+1");
+    await page.keyboard.press("Control+End");
+    await page.waitForTimeout(500);
+    await picture(page, "demo");
+    await lineWith(page, "return \"\\n\".join(rows)").locator("span span").nth(1).hover();
+    await page.locator(".monaco-hover:not(.hidden) .hover-contents", { hasText: "MiB" }).first().waitFor();
+    await page.waitForTimeout(500);
+    await picture(page, "demo hover");
+    await page.mouse.move(900, 600);
+    await page.keyboard.press("Escape");
+    await command(page, "View: Toggle Primary Side Bar Visibility");
+    await openFile(page, "app.py");
   });
 
   await step(page, "a missing program: one sentence, and a way to the setting", async () => {
@@ -252,7 +275,7 @@ async function profilingSteps(page) {
   });
 }
 
-async function restrictedSteps(page, program) {
+async function restrictedSteps(page, _workspace, program) {
   const server = `${program} server`;
   await step(page, "untrusted: nothing starts, and the command says why", async () => {
     await openFile(page, "app.py");
@@ -270,7 +293,6 @@ async function restrictedSteps(page, program) {
     await toast(page, "Heaphint runs nothing").locator(".monaco-button", { hasText: "Manage Workspace Trust" }).click();
     await page.locator(".workspace-trust-editor .monaco-button", { hasText: /^Trust$/ }).first().click();
     await until("the server runs", () => processes(server).length > 0);
-    await page.keyboard.press("Escape");
     await openFile(page, "app.py");
     await lenses(page).first().waitFor();
     await picture(page, "trusted");
@@ -297,15 +319,14 @@ try {
     ["restricted", { "security.workspace.trust.startupPrompt": "never" }, restrictedSteps],
   ]) {
     const folder = join(data, name);
-    const directory = name === "trusted" ? workspace : join(data, "restricted-workspace");
-    if (directory !== workspace) {
-      cpSync(workspace, directory, { recursive: true });
-    }
+    const directory = join(data, name, "workspace");
+    cpSync(workspace, directory, { recursive: true });
+    cpSync(join(extension, "../server/src/demo/example.py"), join(directory, "example.py"));
     installExtension(folder, vsix);
     const server = await startServer({ data: folder, settings: trust });
     servers.push(server);
     const page = await openWorkbench(browser, server, directory);
-    await steps(page, join(installed(folder), "bin/heaphint"));
+    await steps(page, directory, join(installed(folder), "bin/heaphint"));
     await page.context().close();
     server.stop();
   }
