@@ -14,6 +14,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::mem::offset_of;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,9 @@ use heaphint_format::Header;
 
 pub use output::{Output, header};
 pub use project::project_root;
+
+/// Holds what `LD_PRELOAD` was, so that the tracer can put it back.
+const PREVIOUS_PRELOAD: &str = "HEAPHINT_PRELOAD";
 
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +136,9 @@ impl Launch {
     #[must_use]
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(&self.arguments).current_dir(&self.directory).envs(self.environment.iter().cloned());
+        command.args(&self.arguments).current_dir(&self.directory);
+        // That of a run around this one, if there is one.
+        command.env_remove(PREVIOUS_PRELOAD).envs(self.environment.iter().cloned());
         command
     }
 
@@ -188,6 +194,12 @@ fn environment(
     project: &Path,
     previous: Option<OsString>,
 ) -> Vec<(&'static str, OsString)> {
+    // In a run around this one the library is preloaded already.
+    let previous = previous.map(|value| {
+        let names = value.as_bytes().split(|byte| b": ".contains(byte));
+        let others: Vec<&[u8]> = names.filter(|name| *name != library.as_os_str().as_bytes()).collect();
+        OsString::from_vec(others.join(&b':'))
+    });
     let previous = previous.filter(|value| !value.is_empty());
     let mut preload = library.as_os_str().to_owned();
     if let Some(previous) = &previous {
@@ -200,7 +212,7 @@ fn environment(
         ("HEAPHINT_PROJECT", project.as_os_str().to_owned()),
     ];
     if let Some(previous) = previous {
-        variables.push(("HEAPHINT_PRELOAD", previous));
+        variables.push((PREVIOUS_PRELOAD, previous));
     }
     variables
 }
@@ -222,8 +234,10 @@ mod tests {
         assert_eq!(variables(None)[0].1, "/l.so");
         assert_eq!(variables(Some("")).len(), 3);
         let with = variables(Some("/a.so /b.so"));
-        assert_eq!(with[0].1, "/l.so:/a.so /b.so");
-        assert_eq!(with[3], ("HEAPHINT_PRELOAD", "/a.so /b.so".into()));
+        assert_eq!(with[0].1, "/l.so:/a.so:/b.so");
+        assert_eq!(with[3], ("HEAPHINT_PRELOAD", "/a.so:/b.so".into()));
+        assert_eq!(variables(Some("/l.so:/a.so"))[0].1, "/l.so:/a.so");
+        assert_eq!(variables(Some("/l.so")).len(), 3);
     }
 
     #[test]

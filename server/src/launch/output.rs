@@ -131,9 +131,10 @@ fn check_folder(folder: &Path) -> Result<(), LaunchError> {
 /// An output that exists is refused, or removed when it may be overwritten.
 fn make_room(path: &Path, overwrite: bool) -> Result<(), LaunchError> {
     let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(()) };
-    if metadata.is_dir() {
+    // Removing a device, a pipe or a link would break something that is not ours.
+    if !metadata.is_file() {
         return Err(LaunchError::Usage(format!(
-            "{} is a folder: `-o` takes the name of a file",
+            "{} is not an ordinary file: `-o` takes the name of a new one",
             shown(path)
         )));
     }

@@ -71,9 +71,14 @@ pub fn lines_text(
         Page { file, lines, options, look, source: source(&file.path) }.write(out)?;
     }
     if files.is_empty() {
-        let what =
-            if options.files.is_empty() { "No line of this project" } else { "No line of these files" };
-        writeln!(out, "\n{what} has {} or more ({}).", look.size(options.min_bytes), options.sort.name())?;
+        let known = options.files.is_empty() || profile.files().iter().any(|file| options.is_chosen(file));
+        let (least, figure) = (look.size(options.min_bytes), options.sort.name());
+        let what = if options.files.is_empty() { "this project" } else { "these files" };
+        if known {
+            writeln!(out, "\nNo line of {what} has {least} or more ({figure}).")?;
+        } else {
+            writeln!(out, "\nNothing was recorded in these files.")?;
+        }
     }
     let is_bound = |figures: &Figures| figures.inexact == Some(Inexact::MaxIsLowerBound);
     if files.iter().flat_map(|(_, lines)| lines).any(|line| is_bound(&line.total_figures)) {
