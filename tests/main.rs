@@ -3,6 +3,7 @@
 //! Each module tests one promise. Only `kill` reads captures with the format crate itself, because its promise
 //! is about the bytes in the file.
 
+mod cli;
 mod kill;
 mod lsp;
 mod memray;
