@@ -2,8 +2,8 @@
 """What tracing costs: CPU time of each workload untraced, under heaphint and under Memray.
 
 The three variants run in turns on one core, and each traced run is compared with the untraced run
-of its own round; the table shows the median of these ratios. CPU time is user and system time of the
-process and of all that it waited for, so the cost of starting heaphint or Memray is in it.
+of its own round; the table shows the median of these ratios. CPU time is user and system time of
+the process and of all that it waited for: the cost of starting heaphint or Memray is in it.
 
     python tests/bench/bench.py --heaphint target/release/heaphint --rounds 5
 

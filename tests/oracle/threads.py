@@ -31,8 +31,8 @@ def thread_end():
 
 
 def main():
-    # Threads that never met Python have no Python line, not even the one that started them: it has only
-    # what pthread_create itself needs.
+    # Threads that never met Python have no Python line, not even the one that started them: that has
+    # only what pthread_create itself needs.
     # expect: self.allocated_bytes<=20000
     started = oracle.threads("malloc", 20_000, 100, 8, 1)
     # expect: self.allocated_bytes<=20000
