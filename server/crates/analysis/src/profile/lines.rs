@@ -86,7 +86,8 @@ impl Maxima {
 
     /// Completes figures that have everything but the maximum.
     fn complete(&self, mut figures: Figures, recorded: Option<&Maximum>, at_least: u64) -> Figures {
-        let exact = recorded.is_some_and(|maximum| maximum.exact);
+        // What never allocated has no recorded maximum, and it is 0.
+        let exact = figures.allocated_count == 0 || recorded.is_some_and(|maximum| maximum.exact);
         figures.max_bytes = recorded.map_or(0, |maximum| maximum.bytes);
         if !exact {
             figures.max_bytes =
