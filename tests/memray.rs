@@ -2,10 +2,12 @@
 //!
 //! Where the two differ and Memray is at fault, a test of its own says why and holds both figures.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use heaphint_format::Capture;
 use serde_json::Value;
 
 use crate::subjects::{can_run, complaints, names};
@@ -53,9 +55,42 @@ fn memray(playground: &Playground, script: &str) -> Value {
     serde_json::from_slice(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {}", outcome.text()))
 }
 
-fn heaphint(playground: &Playground, script: &str) -> Value {
+/// Heaphint's figures for a script, and its capture.
+fn heaphint(playground: &Playground, script: &str) -> (Value, Capture) {
     let (outcome, recorded) = playground.run_traced(memray_python(), script, "some input\n");
-    lines(&recorded.main).unwrap_or_else(|error| panic!("{error}: {}", outcome.text()))
+    let document = lines(&recorded.main).unwrap_or_else(|error| panic!("{error}: {}", outcome.text()));
+    let bytes = std::fs::read(&recorded.main).expect("the capture is there");
+    (document, Capture::read(&bytes).expect("the capture is readable"))
+}
+
+/// Bytes that a file's lines held at the peak, self and total, in blocks of at least `smallest` bytes on average
+/// of a stack: a report by lines has no sizes, so this adds up the capture's stacks.
+fn peaks(capture: &Capture, path: &str, smallest: u64) -> BTreeMap<u64, [u64; 2]> {
+    let mut peaks: BTreeMap<u64, [u64; 2]> = BTreeMap::new();
+    for site in &capture.sites {
+        if site.peak_bytes < smallest * u64::from(site.peak_count) {
+            continue;
+        }
+        let (mut at, mut seen) = (site.stack, BTreeSet::new());
+        while at != 0 {
+            let stack = capture.stacks[at as usize];
+            if capture.text(capture.codes[stack.code as usize].file) == path {
+                let [own, total] = peaks.entry(stack.line.into()).or_default();
+                *own += if at == site.stack { site.peak_bytes } else { 0 };
+                *total += if seen.insert(stack.line) { site.peak_bytes } else { 0 };
+            }
+            at = stack.parent;
+        }
+    }
+    peaks
+}
+
+/// What Memray says a line held at the peak in blocks of 10 kB and more.
+fn large_of(document: &Value, path: &str, line: u64, scope: &str) -> u64 {
+    let files = document["files"].as_array().into_iter().flatten().filter(|it| it["path"] == path);
+    let mut lines = files.flat_map(|it| it["lines"].as_array()).flatten();
+    let found = lines.find(|it| it["line"] == line);
+    found.and_then(|it| it[scope]["large_peak_bytes"].as_u64()).unwrap_or(0)
 }
 
 /// Figures of both, for one line.
@@ -63,8 +98,10 @@ fn both(script: &str, line_of: &str, name: &str) -> (u64, u64) {
     let playground = Playground::new();
     let source = playground.source(script);
     let line = source.lines().position(|text| text.contains(line_of)).expect("the line is there") as u64 + 1;
-    let of = |document: Value| figure(&document, script, line, name).as_u64().expect("a figure");
-    (of(heaphint(&playground, script)), of(memray(&playground, script)))
+    let path = playground.path(script);
+    let path = path.to_str().expect("paths are text");
+    let of = |document: Value| figure(&document, path, line, name).as_u64().expect("a figure");
+    (of(heaphint(&playground, script).0), of(memray(&playground, script)))
 }
 
 #[test]
@@ -73,20 +110,31 @@ fn peaks_agree_to_the_byte() {
     let complaints = complaints(&names(), |script| {
         let source = playground.source(script);
         let subject = Subject::parse(&source);
-        if subject.memray_differs.is_some() {
+        if subject.memray_differs {
             return Vec::new();
         }
         assert!(can_run(memray_python(), &subject), "the virtual environment has {:?}", subject.requires);
-        let (ours, theirs) = (heaphint(&playground, script), memray(&playground, script));
-        let numbers = 1..=source.lines().count() as u64;
+        let ((document, capture), theirs) = (heaphint(&playground, script), memray(&playground, script));
+        let path = playground.path(script);
+        let path = path.to_str().expect("paths are text");
+        let (all, large) = (peaks(&capture, path, 0), peaks(&capture, path, SMALL));
         let mut found = Vec::new();
-        for (line, name) in numbers.flat_map(|line| [(line, "self.peak_bytes"), (line, "total.peak_bytes")]) {
-            let [ours, theirs] = [&ours, &theirs].map(|document| figure(document, script, line, name));
-            let large = theirs.as_u64().max(ours.as_u64()) >= Some(SMALL);
-            // What an import costs depends on the modules that Memray itself has imported before.
-            let import = source.lines().nth(line as usize - 1).is_some_and(|text| text.contains("import "));
-            if large && !import && ours != theirs {
-                found.push(format!("{script} line {line}: {name} is {ours}, Memray says {theirs}"));
+        for (number, text) in (1u64..).zip(source.lines()) {
+            for (index, scope) in ["self", "total"].into_iter().enumerate() {
+                let of = |peaks: &BTreeMap<u64, [u64; 2]>| peaks.get(&number).map_or(0, |both| both[index]);
+                let shown = figure(&document, path, number, &format!("{scope}.peak_bytes"));
+                if shown != of(&all) {
+                    found.push(format!("{script} line {number}: {scope} is {}, shown as {shown}", of(&all)));
+                }
+                // What an import costs depends on the modules that Memray itself has imported before.
+                if text.contains("import ") || subject.memray_differs_on.contains(&number) {
+                    continue;
+                }
+                let theirs = large_of(&theirs, path, number, scope);
+                if of(&large) != theirs {
+                    let ours = of(&large);
+                    found.push(format!("{script} line {number}: {scope} is {ours}, Memray says {theirs}"));
+                }
             }
         }
         found
@@ -125,4 +173,11 @@ fn memray_misses_exit_handlers() {
 #[test]
 fn memray_clears_globals_before_it_looks_for_leaks() {
     assert_eq!(both("environment.py", "KEPT = bytearray", "self.leaked_bytes"), (2_000_001, 0));
+}
+
+/// Memray does not see what the dynamic loader takes for a library's thread-local variables.
+#[test]
+fn memray_misses_thread_local_storage() {
+    let (ours, theirs) = both("numpy_arrays.py", "ONES * 2.0 + 1.0", "self.leaked_bytes");
+    assert!(ours >= 10_000 && theirs < 10_000, "{ours}, {theirs}");
 }

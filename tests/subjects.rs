@@ -3,7 +3,9 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::support::expectation::Subject;
+use serde_json::Value;
+
+use crate::support::expectation::{SMALL, Subject};
 use crate::support::interpreter::Interpreter;
 use crate::support::playground::{Playground, lines, tests_folder};
 use crate::support::process::{run, run_interleaved};
@@ -36,15 +38,25 @@ pub fn contradictions(playground: &Playground, interpreter: &Interpreter, script
     let documents: Result<Vec<_>, _> =
         std::iter::once(&recorded.main).chain(&children).map(|it| lines(it)).collect();
     let Ok(documents) = documents else { return vec![format!("{documents:?}\n{}", outcome.text())] };
+    let path = playground.path(script);
+    let path = path.to_str().expect("paths are text");
     let statements = subject.statements.iter();
-    statements
-        .filter_map(|statement| {
-            let Some(document) = documents.get(usize::from(statement.in_child)) else {
-                return Some("there is no child's capture".to_owned());
-            };
-            statement.contradiction(document, script, documents.len())
-        })
-        .collect()
+    let contradictions = statements.filter_map(|statement| {
+        let Some(document) = documents.get(usize::from(statement.in_child)) else {
+            return Some("there is no child's capture".to_owned());
+        };
+        statement.contradiction(document, path, documents.len())
+    });
+    contradictions.chain(inexact(&documents[0], path)).collect()
+}
+
+/// Every figure of a project's file is exact.
+fn inexact(document: &Value, path: &str) -> Option<String> {
+    let files = document["files"].as_array().expect("`files` is a list");
+    let lines = files.iter().filter(|it| it["path"] == path).flat_map(|it| it["lines"].as_array()).flatten();
+    let mut figures = lines.flat_map(|line| [&line["self"], &line["total"]].map(|figures| (line, figures)));
+    let (line, figures) = figures.find(|(_, figures)| figures["exact"] == false)?;
+    Some(format!("line {} is not exact: {figures}", line["line"]))
 }
 
 /// Calls `check` for each of `items` on a few threads and returns all complaints.
@@ -142,9 +154,10 @@ fn dead_code_objects_lend_their_names_to_nobody() {
             let line = entry["line"].as_u64().expect("a line has a number");
             let expected = if line == 2 { format!("make_{number}") } else { "<module>".to_owned() };
             assert_eq!(entry["function"], *expected, "{file} line {line}");
+            // The list that keeps the blocks grows on this line as well.
             let own = if line == 2 { 20_001 + number } else { 0 };
             let found = entry["self"]["peak_bytes"].as_u64().expect("a figure");
-            assert!(found == own || line != 2 && found < 10_000, "{file} line {line}: {entry}");
+            assert!((own..own + SMALL).contains(&found), "{file} line {line}: {entry}");
         }
     }
 }

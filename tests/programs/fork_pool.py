@@ -1,6 +1,8 @@
 """A pool of forked workers, each with figures of its own, beside a parent that holds the result."""
 
-import multiprocessing
+import multiprocessing.pool
+import multiprocessing.popen_fork
+import multiprocessing.synchronize
 
 import settle  # noqa: F401
 

@@ -3,7 +3,8 @@
 Usage: python memray_lines.py CAPTURE
 
 Peak, leaked and temporary figures are Memray's own reports. Memray has no report of a line's own
-maximum nor of everything it ever allocated: those two come from its event stream.
+maximum nor of everything it ever allocated: those two come from its event stream. The figures
+`large_..._bytes` leave out stacks whose blocks are smaller than 10 kB on average.
 """
 
 import json
@@ -11,6 +12,7 @@ import sys
 
 from memray import AllocatorType, FileReader
 
+LARGE = 10_000
 FREES = (AllocatorType.FREE, AllocatorType.MUNMAP)
 
 
@@ -43,6 +45,10 @@ class Lines:
             for figures in self.of(record.stack_trace()):
                 figures[f"{kind}_bytes"] += record.size
                 figures[f"{kind}_count"] += record.n_allocations
+                if record.size >= LARGE * record.n_allocations:
+                    figures[f"large_{kind}_bytes"] = (
+                        figures.get(f"large_{kind}_bytes", 0) + record.size
+                    )
 
     def replay(self, records):
         live, bytes_of = {}, {}
@@ -87,9 +93,11 @@ def zero():
 def main(capture):
     lines = Lines()
     reader = FileReader(capture)
-    lines.add("peak", reader.get_high_watermark_allocation_records(merge_threads=True))
-    lines.add("leaked", reader.get_leaked_allocation_records(merge_threads=True))
-    lines.add("temporary", reader.get_temporary_allocation_records(threshold=0, merge_threads=True))
+    lines.add("peak", reader.get_high_watermark_allocation_records(merge_threads=False))
+    lines.add("leaked", reader.get_leaked_allocation_records(merge_threads=False))
+    lines.add(
+        "temporary", reader.get_temporary_allocation_records(threshold=0, merge_threads=False)
+    )
     lines.replay(reader.get_allocation_records())
     json.dump(lines.document(), sys.stdout)
 
