@@ -8,7 +8,7 @@ use core::mem::offset_of;
 
 use heaphint_format::{NO_PLACE, Place, SIZE_CLASSES, SetNode, Site, size_class};
 
-use crate::capture::{CaptureFile, Transaction, header_pair, header_word};
+use crate::capture::{CaptureFile, SharedPair, Transaction, header_pair, header_word};
 use crate::crash_points;
 
 /// An event at a site.
@@ -31,7 +31,7 @@ const BYTES: usize = offset_of!(Site, live_bytes);
 /// …(live count low and count at the peak high, epoch low and place high)…
 const COUNTS: usize = offset_of!(Site, live_count);
 /// …(bytes, allocations)…
-const ALLOCATED: usize = offset_of!(Site, allocated_bytes);
+const TOTALS: usize = offset_of!(Site, allocated_bytes);
 /// …(bytes, allocations).
 const TEMPORARY: usize = offset_of!(Site, temporary_bytes);
 /// The word with the stack low and the set high.
@@ -42,87 +42,103 @@ const PENDING: usize = offset_of!(SetNode, pending);
 
 const LOW: u64 = 0xffff_ffff;
 
-impl CaptureFile {
-    /// Applies an event. `now_ms` is noted as the time of a peak that it closes.
-    #[inline]
-    pub fn apply(&self, site: u32, change: Change, now_ms: u32) {
-        let set = (self.sites.word(site, STACK).load() >> 32) as u32;
+/// What every event changes: the pairs, and their values before it.
+struct Event<'a> {
+    file: &'a CaptureFile,
+    bytes: (SharedPair, [u64; 2]),
+    counts: (SharedPair, [u64; 2]),
+    process: (SharedPair, [u64; 2]),
+    state: (SharedPair, [u64; 2]),
+    pending: (SharedPair, [u64; 2]),
+    place: Option<(SharedPair, [u64; 2])>,
+}
+
+impl<'a> Event<'a> {
+    /// Saves the pairs that stand at fixed places of the journal; [`Self::save_place`] follows the caller's own.
+    #[inline(always)]
+    fn begin(file: &'a CaptureFile, site: u32, transaction: &mut Transaction) -> Self {
+        let set = (file.sites.word(site, STACK).load() >> 32) as u32;
         // (peak state low and time high, current set low)
-        let state_pair = header_pair!(self, peak_state);
-        let current_set = state_pair.load()[1] as u32;
+        let state = header_pair!(file, peak_state);
+        let current_set = state.load()[1] as u32;
         if set != current_set {
-            self.move_to_set(current_set, set);
+            file.move_to_set(current_set, set);
         }
+        let mut save = |pair: SharedPair| (pair, transaction.save(pair));
+        Self {
+            file,
+            bytes: save(file.sites.pair(site, BYTES)),
+            counts: save(file.sites.pair(site, COUNTS)),
+            process: save(header_pair!(file, current_bytes)),
+            state: save(state),
+            pending: save(file.sets.pair(set, PENDING)),
+            place: None,
+        }
+    }
 
-        let bytes_pair = self.sites.pair(site, BYTES);
-        let counts_pair = self.sites.pair(site, COUNTS);
-        let process_pair = header_pair!(self, current_bytes);
-        let pending_pair = self.sets.pair(set, PENDING);
+    /// Saves the pair of the innermost line, which a site without Python frames does not have.
+    #[inline(always)]
+    fn save_place(&mut self, transaction: &mut Transaction) {
+        let place = (self.counts.1[1] >> 32) as u32;
+        if place != NO_PLACE {
+            let pair = self.file.places.pair(place, PLACE);
+            self.place = Some((pair, transaction.save(pair)));
+        }
+    }
 
-        // First every old value, then the journal's length, then the new values.
-        let mut transaction = self.transaction();
-        let [live, mut at_peak] = transaction.save(bytes_pair);
-        let [mut counts, mut epoch_and_place] = transaction.save(counts_pair);
-        let [current, mut process_peak] = transaction.save(process_pair);
-        let [mut state, current_set] = transaction.save(state_pair);
-        let [pending, pending_max] = transaction.save(pending_pair);
-        let place = (epoch_and_place >> 32) as u32;
-        let place_pair = (place != NO_PLACE).then(|| self.places.pair(place, PLACE));
-        let [place_live, place_max] = place_pair.map_or([0, 0], |pair| transaction.save(pair));
-
-        let (delta, count_delta) = match change {
-            Change::Allocated { bytes } => {
-                self.count_allocation(&mut transaction, site, bytes);
-                (bytes, 1)
-            }
-            Change::Freed { bytes, whole, temporary } => {
-                let temporary = temporary.then(|| self.sites.pair(site, TEMPORARY));
-                let before = temporary.map_or([0, 0], |pair| transaction.save(pair));
-                transaction.publish();
-                if let Some(pair) = temporary {
-                    pair.store([before[0].wrapping_add(bytes), before[1].wrapping_add(1)]);
-                }
-                if state & 1 == 0 {
-                    // The first free after growth closes the peak.
-                    process_peak = current;
-                    state = u64::from((state as u32).wrapping_add(1)) | u64::from(now_ms) << 32;
-                }
-                (bytes.wrapping_neg(), if whole { LOW } else { 0 })
-            }
-        };
-
+    /// Stores everything, `delta` bytes and `count_delta` allocations further. `state` and `process_peak` are those
+    /// from before the event, or of the peak that it closes.
+    #[inline(always)]
+    fn finish<const ALLOCATED: bool>(self, delta: u64, count_delta: u64, mut state: u64, process_peak: u64) {
+        let [live, mut at_peak] = self.bytes.1;
+        let [mut counts, mut epoch_and_place] = self.counts.1;
         if state & 1 == 1 && (epoch_and_place ^ state) & LOW != 0 {
             at_peak = live;
             counts = counts << 32 | counts & LOW;
             epoch_and_place = (epoch_and_place & !LOW) | (state & LOW);
         }
         counts = (counts & !LOW) | (counts.wrapping_add(count_delta) & LOW);
-        let current = current.wrapping_add(delta);
-        if state & 1 == 1 && matches!(change, Change::Allocated { .. }) && current >= process_peak {
+        let current = self.process.1[0].wrapping_add(delta);
+        if ALLOCATED && state & 1 == 1 && current >= process_peak {
             // The heap grows again; of equal peaks the last one counts.
             state = (state & !LOW) | (state.wrapping_add(1) & LOW);
         }
-        bytes_pair.store([live.wrapping_add(delta), at_peak]);
-        counts_pair.store([counts, epoch_and_place]);
-        process_pair.store([current, process_peak]);
-        state_pair.store([state, current_set]);
-        pending_pair.store(raised(pending.wrapping_add(delta), pending_max));
-        if let Some(pair) = place_pair {
-            pair.store(raised(place_live.wrapping_add(delta), place_max));
+        self.bytes.0.store([live.wrapping_add(delta), at_peak]);
+        self.counts.0.store([counts, epoch_and_place]);
+        self.process.0.store([current, process_peak]);
+        self.state.0.store([state, self.state.1[1]]);
+        let [pending, pending_max] = self.pending.1;
+        self.pending.0.store(raised(pending.wrapping_add(delta), pending_max));
+        if let Some((pair, [live, max])) = self.place {
+            pair.store(raised(live.wrapping_add(delta), max));
         }
-        transaction.commit();
+    }
+}
+
+impl CaptureFile {
+    /// Applies an event. `now_ms` is noted as the time of a peak that it closes.
+    #[inline]
+    pub fn apply(&self, site: u32, change: Change, now_ms: u32) {
+        match change {
+            Change::Allocated { bytes } => self.apply_allocation(site, bytes),
+            Change::Freed { bytes, whole, temporary } => {
+                self.apply_free(site, bytes, whole, temporary, now_ms);
+            }
+        }
     }
 
-    /// Publishes the transaction, and counts an allocation and its size.
-    #[inline]
-    fn count_allocation(&self, transaction: &mut Transaction, site: u32, bytes: u64) {
-        let allocated_pair = self.sites.pair(site, ALLOCATED);
-        let extremes_pair = header_pair!(self, smallest_bytes);
+    fn apply_allocation(&self, site: u32, bytes: u64) {
         let counter = SIZES + 4 * size_class(bytes).min(SIZE_CLASSES - 1);
+        let allocated_pair = self.sites.pair(site, TOTALS);
         let sizes_pair = self.sites.pair(site, counter & !15);
+        let extremes_pair = header_pair!(self, smallest_bytes);
 
+        // First every old value, then the journal's length, then the new values.
+        let mut transaction = self.transaction();
+        let mut event = Event::begin(self, site, &mut transaction);
         let allocated = transaction.save(allocated_pair);
         let mut sizes = transaction.save(sizes_pair);
+        event.save_place(&mut transaction);
         let extremes = extremes_pair.load();
         let is_extreme = bytes < extremes[0] || bytes > extremes[1];
         if is_extreme {
@@ -140,10 +156,34 @@ impl CaptureFile {
             *word += 1 << shift;
         }
         sizes_pair.store(sizes);
+        let (state, process_peak) = (event.state.1[0], event.process.1[1]);
+        event.finish::<true>(bytes, 1, state, process_peak);
+        transaction.commit();
+    }
+
+    fn apply_free(&self, site: u32, bytes: u64, whole: bool, temporary: bool, now_ms: u32) {
+        let temporary_pair = self.sites.pair(site, TEMPORARY);
+        let mut transaction = self.transaction();
+        let mut event = Event::begin(self, site, &mut transaction);
+        event.save_place(&mut transaction);
+        let before = if temporary { transaction.save(temporary_pair) } else { [0, 0] };
+        transaction.publish();
+        if temporary {
+            temporary_pair.store([before[0].wrapping_add(bytes), before[1].wrapping_add(1)]);
+        }
+        let (mut state, [current, mut process_peak]) = (event.state.1[0], event.process.1);
+        if state & 1 == 0 {
+            // The first free after growth closes the peak.
+            process_peak = current;
+            state = u64::from((state as u32).wrapping_add(1)) | u64::from(now_ms) << 32;
+        }
+        event.finish::<false>(bytes.wrapping_neg(), if whole { LOW } else { 0 }, state, process_peak);
+        transaction.commit();
     }
 
     /// Makes `to` the set that may have something pending: applies every node that is left on the way, up to the
     /// lowest common ancestor. Nodes that are entered have nothing pending.
+    #[inline(never)]
     fn move_to_set(&self, from: u32, to: u32) {
         let (mut at, mut towards) = (from, to);
         let (mut at_node, mut towards_node) = (self.sets.get(at), self.sets.get(towards));
