@@ -1,6 +1,6 @@
 import * as assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import * as vscode from "vscode";
 import type { RunFinished } from "../src/protocol";
 import { eventually, hints, hover, lenses, lineOf, open, servers } from "./workspace";
@@ -102,6 +102,16 @@ describe("profiling", () => {
       related.some((path) => path.endsWith("/pyproject.toml")),
       related.join(),
     );
+  });
+
+  it("applies a changed limit to the last run at once", async () => {
+    const file = app.uri.fsPath.replace(/app\.py$/, "pyproject.toml");
+    const limits = await readFile(file, "utf8");
+    const problems = () => vscode.languages.getDiagnostics(app.uri).map(({ message }) => message);
+    await writeFile(file, limits.replace('"10 MB"', '"48.5 MB"'));
+    await eventually("no problems", problems, (all) => all.length === 0);
+    await writeFile(file, limits);
+    await eventually("the problem", problems, (all) => all.some((message) => message.includes("10.0 MiB")));
   });
 
   it("moves the figures with the text", async () => {
