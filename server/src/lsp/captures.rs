@@ -75,7 +75,7 @@ fn delete_old(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut own: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_own(path)).collect();
     own.sort_by_cached_key(|path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok());
-    for path in own.iter().rev().skip(KEPT - 1) {
+    for path in own.iter().rev().skip(KEPT - 1).filter(|path| !is_being_recorded(path)) {
         // A file that stays costs space and nothing else.
         let _ = fs::remove_file(path);
     }
@@ -111,19 +111,18 @@ async fn wait_for_end(path: &Path) {
     let mut last_length = None;
     loop {
         let Ok(length) = fs::metadata(path).map(|metadata| metadata.len()) else { return };
-        match header(path) {
-            Some(header) if header.status == Status::Finished as u32 || !is_alive(header.pid) => return,
-            // A file that is no capture and does not grow will not become one.
-            None if Some(length) == last_length => return,
-            _ => {}
+        // A file that is no capture, or not yet, may become one as long as it grows.
+        if !is_being_recorded(path) && (header(path).is_some() || Some(length) == last_length) {
+            return;
         }
         last_length = Some(length);
         tokio::time::sleep(POLL).await;
     }
 }
 
-fn is_alive(pid: u32) -> bool {
-    Path::new("/proc").join(pid.to_string()).exists()
+fn is_being_recorded(path: &Path) -> bool {
+    let is_alive = |pid: u32| Path::new("/proc").join(pid.to_string()).exists();
+    header(path).is_some_and(|header| header.status != Status::Finished as u32 && is_alive(header.pid))
 }
 
 async fn show(server: &Arc<Server>, path: PathBuf) {

@@ -105,12 +105,12 @@ impl Results {
     /// The figures of a function that began at this 1-based `def` line when the run started.
     pub fn function(&self, file: &FileResults, def_line: u32) -> Option<(&FunctionFigures, Function)> {
         let outline = file.outline();
-        let function = outline.functions.iter().find(|function| function.def_line == def_line)?;
-        let figures = self
-            .figures(file)?
-            .functions
-            .iter()
-            .find(|figures| figures.first_line == function.first_line && figures.name == function.name)?;
+        let function = outline.function_at(def_line)?;
+        let all = &self.figures(file)?.functions;
+        let from_here = all.partition_point(|figures| figures.first_line < function.first_line);
+        let mut here =
+            all[from_here..].iter().take_while(|figures| figures.first_line == function.first_line);
+        let figures = here.find(|figures| figures.name == function.name)?;
         Some((figures, function.clone()))
     }
 }

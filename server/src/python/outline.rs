@@ -79,6 +79,13 @@ impl Outline {
         reader.outline
     }
 
+    /// The function whose `def` stands on this line, the outermost when there are several.
+    #[must_use]
+    pub fn function_at(&self, def_line: u32) -> Option<&Function> {
+        let at = self.functions.partition_point(|function| function.def_line < def_line);
+        self.functions.get(at).filter(|function| function.def_line == def_line)
+    }
+
     /// The test with this name.
     #[must_use]
     pub fn test(&self, name: &str) -> Option<&Test> {
@@ -297,6 +304,8 @@ if (__name__ == '__main__'):
         let load = &outline.functions[0];
         assert_eq!((load.first_line, load.def_line, load.signature_end_line, load.last_line), (3, 6, 8, 11));
         assert_eq!(outline.main_guard, Some(24));
+        assert_eq!(outline.function_at(6), Some(load));
+        assert_eq!(outline.function_at(7), None);
     }
 
     #[test]

@@ -117,7 +117,7 @@ fn scope(
         LimitTarget::Function(index) => {
             let def_line = then(outline.functions.get(index)?.def_line)?;
             let ran = file.outline();
-            let function = ran.functions.iter().find(|function| function.def_line == def_line)?;
+            let function = ran.function_at(def_line)?;
             Some(LimitScope::FunctionAt { file: file.name.clone(), lines: function.first_line..=def_line })
         }
     }

@@ -11,12 +11,20 @@ const SIMILAR: f32 = 0.5;
 /// Blocks of changed lines with more pairs than this are not compared pair by pair.
 const MAX_PAIRS: usize = 2_500;
 
+/// Which lines of a changed block are edited ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edited {
+    /// None: only equal lines match.
+    Nothing,
+    /// Those that are similar.
+    Similar,
+    /// All, when the block kept its length, because somebody typed there; else those that are similar.
+    InPlace,
+}
+
 /// For each of `new`, the index of the line of `old` that it is or was made from; indexes only rise. Blank lines
 /// are nobody's.
-///
-/// With `in_place`, a block of changed lines that kept its length is a block of edited lines, however different:
-/// somebody typed there.
-pub fn match_lines(old: &[&str], new: &[&str], in_place: bool) -> Vec<Option<usize>> {
+pub fn match_lines(old: &[&str], new: &[&str], edited: Edited) -> Vec<Option<usize>> {
     let (old_at, old) = filled(old);
     let (new_at, filled_new) = filled(new);
     let mut matches = vec![None; new.len()];
@@ -32,7 +40,7 @@ pub fn match_lines(old: &[&str], new: &[&str], in_place: bool) -> Vec<Option<usi
             DiffOp::Replace { old_index, old_len, new_index, new_len } => {
                 let olds = &old[old_index..old_index + old_len];
                 let news = &filled_new[new_index..new_index + new_len];
-                for (i, j) in pair(olds, news, in_place) {
+                for (i, j) in pair(olds, news, edited) {
                     matches[new_at[new_index + j]] = Some(old_at[old_index + i]);
                 }
             }
@@ -49,12 +57,12 @@ fn filled<'a>(lines: &[&'a str]) -> (Vec<usize>, Vec<&'a str>) {
 }
 
 /// Pairs the lines of a changed block: (old, new), both rising.
-fn pair(old: &[&str], new: &[&str], in_place: bool) -> Vec<(usize, usize)> {
-    if in_place && old.len() == new.len() {
+fn pair(old: &[&str], new: &[&str], edited: Edited) -> Vec<(usize, usize)> {
+    if edited == Edited::InPlace && old.len() == new.len() {
         return (0..old.len()).map(|i| (i, i)).collect();
     }
     let mut pairs = Vec::new();
-    if old.len() * new.len() > MAX_PAIRS {
+    if edited == Edited::Nothing || old.len() * new.len() > MAX_PAIRS {
         return pairs;
     }
     let mut next = 0;
@@ -74,25 +82,31 @@ mod tests {
 
     #[test]
     fn equal_lines_keep_their_identity() {
-        assert_eq!(match_lines(&["a", "b", "c"], &["x", "a", "c"], false), [None, Some(0), Some(2)]);
+        assert_eq!(
+            match_lines(&["a", "b", "c"], &["x", "a", "c"], Edited::Similar),
+            [None, Some(0), Some(2)]
+        );
     }
 
     #[test]
     fn similar_lines_are_edited_ones() {
         let old = ["import numpy", "data = numpy.ones(100)", "print(data)"];
         let new = ["import numpy", "# a remark", "data = numpy.ones(2000)", "print(data)"];
-        assert_eq!(match_lines(&old, &new, false), [Some(0), None, Some(1), Some(2)]);
+        assert_eq!(match_lines(&old, &new, Edited::Similar), [Some(0), None, Some(1), Some(2)]);
     }
 
     #[test]
     fn blank_lines_do_not_hold_a_change_apart() {
-        assert_eq!(match_lines(&["x = make(7)", ""], &["", "x = make(8)", ""], false), [None, Some(0), None]);
+        assert_eq!(
+            match_lines(&["x = make(7)", ""], &["", "x = make(8)", ""], Edited::Similar),
+            [None, Some(0), None]
+        );
     }
 
     #[test]
     fn typing_over_a_line_edits_it() {
-        assert_eq!(match_lines(&["x = 1"], &["completely"], true), [Some(0)]);
-        assert_eq!(match_lines(&["x = 1"], &["completely"], false), [None]);
-        assert_eq!(match_lines(&["x = 1"], &[""], true), [None]);
+        assert_eq!(match_lines(&["x = 1"], &["completely"], Edited::InPlace), [Some(0)]);
+        assert_eq!(match_lines(&["x = 1"], &["completely"], Edited::Similar), [None]);
+        assert_eq!(match_lines(&["x = 1"], &[""], Edited::InPlace), [None]);
     }
 }

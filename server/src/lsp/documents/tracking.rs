@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::matching::match_lines;
+use super::matching::{Edited, match_lines};
 use super::text::Text;
 
 /// A file as it was when the run started.
@@ -33,7 +33,7 @@ pub struct Tracking {
 impl Tracking {
     /// Matches a document by content.
     pub fn new(baseline: Arc<Baseline>, text: &Text) -> Self {
-        let origins = match_lines(&baseline.text.rows(), &text.rows(), false);
+        let origins = match_lines(&baseline.text.rows(), &text.rows(), Edited::Similar);
         Self { baseline, origins }
     }
 
@@ -63,30 +63,32 @@ impl Tracking {
         let end = text.row_count().saturating_sub(rows_after).max(first_row);
         let old: Vec<&str> = before.iter().map(String::as_str).collect();
         let new: Vec<&str> = (first_row..end).map(|row| text.row(row)).collect();
+        let edited = if whole { Edited::Similar } else { Edited::InPlace };
         let old_origins = &self.origins[first_row..first_row + old.len()];
         let origins: Vec<Option<usize>> =
-            match_lines(&old, &new, !whole).into_iter().map(|i| old_origins[i?]).collect();
+            match_lines(&old, &new, edited).into_iter().map(|i| old_origins[i?]).collect();
         self.origins.splice(first_row..first_row + old.len(), origins);
         self.recognise(first_row, end, text);
     }
 
     /// Gives rows without an origin the one whose text they have, when no other row has it: an undone deletion.
     fn recognise(&mut self, first_row: usize, end: usize, text: &Text) {
-        let mut next = self.origins[..first_row].iter().rev().find_map(|o| *o).map_or(0, |o| o + 1);
-        for row in first_row..end {
-            if let Some(origin) = self.origins[row] {
-                next = origin + 1;
+        let mut row = first_row;
+        while row < end {
+            let known = self.origins[row..end].iter().position(Option::is_some);
+            let unknown = row..known.map_or(end, |rows| row + rows);
+            let before = self.origins[..row].iter().rev().find_map(|origin| *origin);
+            let after = self.origins[unknown.end..].iter().find_map(|origin| *origin);
+            let gap = before.map_or(0, |origin| origin + 1)..after.unwrap_or(self.baseline.text.row_count());
+            row = unknown.end + 1;
+            if unknown.is_empty() || gap.is_empty() {
                 continue;
             }
-            let content = text.row(row).trim_end();
-            if content.is_empty() {
-                continue;
-            }
-            let limit = self.origins[row..].iter().find_map(|o| *o).unwrap_or(self.baseline.text.row_count());
-            let origin = (next..limit).find(|origin| self.baseline.text.row(*origin).trim_end() == content);
-            if let Some(origin) = origin {
-                self.origins[row] = Some(origin);
-                next = origin + 1;
+            let ran: Vec<&str> = gap.clone().map(|row| self.baseline.text.row(row)).collect();
+            let now: Vec<&str> = unknown.clone().map(|row| text.row(row)).collect();
+            let matches = match_lines(&ran, &now, Edited::Nothing);
+            for (row, found) in unknown.zip(matches) {
+                self.origins[row] = found.map(|i| gap.start + i);
             }
         }
     }

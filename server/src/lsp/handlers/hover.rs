@@ -54,7 +54,7 @@ impl Page<'_> {
     /// The function whose `def` this row holds: editors without code lenses show it here only.
     fn function(&self, row: usize) -> Option<Vec<String>> {
         let outline = self.view.document.outline();
-        let function = outline.functions.iter().find(|function| function.def_line as usize == row + 1)?;
+        let function = outline.function_at(row as u32 + 1)?;
         let (figures, old) = self.view.function_figures(function)?;
         let old = if old { " (old)" } else { "" };
         Some(vec![
