@@ -1,5 +1,6 @@
 //! Annotated source, as a person reads it in a terminal.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
 use heaphint_analysis::{Figure, Figures, FileFigures, Inexact, LineFigures, Profile};
@@ -190,11 +191,12 @@ impl Page<'_> {
         let matter: Vec<u32> = self.lines.iter().map(|line| line.line).collect();
         let texts: Vec<&str> =
             self.source.as_ref().map(|source| source.text.lines().collect()).unwrap_or_default();
+        let shown_functions: HashSet<&str> = self.lines.iter().map(|line| line.qualname.as_str()).collect();
         let headings: Vec<u32> = self
             .file
             .functions
             .iter()
-            .filter(|function| self.lines.iter().any(|line| line.qualname == function.qualname))
+            .filter(|function| shown_functions.contains(function.qualname.as_str()))
             .map(|function| function.first_line)
             .collect();
         let groups = shown_lines(&matter, &headings, texts.len() as u32);
@@ -221,12 +223,12 @@ impl Page<'_> {
         let look = self.look;
         let used = 4 * (SIZE_WIDTH + 1) + number_width + 3;
         let text = look.fit(printable(text).trim_end(), used);
-        let figures = self.lines.iter().find(|line| line.line == number);
-        let Some(line) = figures else {
+        let Ok(index) = self.lines.binary_search_by_key(&number, |line| line.line) else {
             let blank = 4 * (SIZE_WIDTH + 1);
             let row = format!("{:blank$}{number:>number_width$} │ {text}", "");
             return writeln!(out, "{}", look.paint(Role::Dim, row.trim_end()));
         };
+        let line = self.lines[index];
         let (own, total) = (&line.self_figures, &line.total_figures);
         let [first, third, fourth] = columns(self.options.sort);
         let largest = self.file.total_figures.bytes(first);
