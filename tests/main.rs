@@ -1,7 +1,7 @@
 //! The black-box tests: they know the programs and files that people use, and nothing of their inside.
 //!
-//! Each module tests one promise. Only `kill` reads captures with the format crate itself, because its promise
-//! is about the bytes in the file.
+//! Each module tests one promise. Only `kill`, whose promise is about the bytes in the file, and `memray`, which
+//! compares single stacks, read captures with the format crate itself.
 
 mod cli;
 mod kill;
