@@ -1,7 +1,7 @@
 //! The black-box tests: they know the programs and files that people use, and nothing of their inside.
 //!
-//! Each module tests one promise. Only `kill`, whose promise is about the bytes in the file, and `memray`, which
-//! compares single stacks, read captures with the format crate itself.
+//! Each module tests one promise. Only `kill` and `timeline` read captures with the format crate itself, because
+//! their promises are about what is in the file and in no report yet.
 
 mod cli;
 mod kill;
@@ -11,3 +11,4 @@ mod oracle;
 mod stacks;
 mod subjects;
 mod support;
+mod timeline;

@@ -186,6 +186,7 @@ pub struct CaptureFile {
     pub stacks: TableMap<Stack>,
     pub threads: TableMap<Thread>,
     pub timeline: TableMap<Sample>,
+    observed: TableMap<Sample>,
     file_pages: u64,
     identity: (u64, u64),
     path: [u8; PATH_BYTES],
@@ -241,6 +242,7 @@ impl CaptureFile {
             sets: TableMap::new(Table::Sets),
             threads: TableMap::new(Table::Threads),
             timeline: TableMap::new(Table::Timeline),
+            observed: TableMap::new(Table::Observed),
         }
     }
 
@@ -291,7 +293,8 @@ impl CaptureFile {
         })?;
         self.push_thread(Thread::default())?;
         for _ in 0..TIMELINE_SLOTS {
-            self.push_sample()?;
+            self.push_slot(Sample::default())?;
+            self.push_observed_slot(Sample::default())?;
         }
         header_word!(self, magic).store(u64::from_le_bytes(MAGIC));
         HINTS.set_fixed(
@@ -438,7 +441,7 @@ impl CaptureFile {
                 }
             )*};
         }
-        unmap!(strings, codes, stacks, sites, places, sets, threads, timeline);
+        unmap!(strings, codes, stacks, sites, places, sets, threads, timeline, observed);
         if !self.fixed.is_null() {
             // SAFETY: as above.
             unsafe { sys::unmap(self.fixed, FIXED_BYTES) };
@@ -484,12 +487,8 @@ push! {
     push_thread(threads: Thread) = Threads;
     /// Appends a slot of the timeline.
     push_slot(timeline: Sample) = Timeline;
-}
-
-impl CaptureFile {
-    fn push_sample(&mut self) -> Result<(), Problem> {
-        self.push_slot(Sample::default()).map(|_| ())
-    }
+    /// Appends a slot of the observed timeline.
+    push_observed_slot(observed: Sample) = Observed;
 }
 
 /// A [`Text`] as the word it is in the file.
@@ -500,7 +499,7 @@ pub fn text_word(text: Text) -> u64 {
 /// Small captures stay small: what one short script needs.
 fn first_extent_pages(table: Table) -> usize {
     match table {
-        Table::Timeline => (TIMELINE_SLOTS * Sample::BYTES).div_ceil(PAGE),
+        Table::Timeline | Table::Observed => (TIMELINE_SLOTS * Sample::BYTES).div_ceil(PAGE),
         Table::Threads => 1,
         Table::Codes | Table::Sets => 4,
         _ => 16,

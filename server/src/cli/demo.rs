@@ -37,7 +37,7 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
         output: Output::Default,
     })?;
     anstream::eprintln!("$ heaphint run --lines example.py");
-    let (pid, status) = foreground::run(launch.command())
+    let (pid, status) = foreground::run(launch.command(), launch.observation())
         .with_context(|| format!("{} cannot be started", launch.program().display()))?;
     let captures = launch.finish(pid, status)?;
     lines::show_usual(&read_profile(&captures)?)?;

@@ -5,6 +5,8 @@ use std::io;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicI32, Ordering};
 
+use crate::launch::Observer;
+
 /// The program while it runs; 0 before and after.
 static CHILD: AtomicI32 = AtomicI32::new(0);
 /// A signal that came before the program was there; 0 for none.
@@ -14,11 +16,11 @@ static EARLY: AtomicI32 = AtomicI32::new(0);
 const FORWARDED: [libc::c_int; 6] =
     [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2];
 
-/// Runs `command` to its end. Returns its process id and how it ended.
+/// Runs `command` to its end, observed from its start on. Returns its process id and how it ended.
 ///
 /// # Errors
 /// When it cannot be started.
-pub fn run(mut command: Command) -> io::Result<(u32, ExitStatus)> {
+pub fn run(mut command: Command, observe: impl FnOnce(u32) -> Observer) -> io::Result<(u32, ExitStatus)> {
     catch_signals()?;
     let mut child = command.spawn()?;
     CHILD.store(child.id() as i32, Ordering::SeqCst);
@@ -29,7 +31,9 @@ pub fn run(mut command: Command) -> io::Result<(u32, ExitStatus)> {
             libc::kill(child.id() as i32, signal);
         },
     }
+    let observer = observe(child.id());
     wait_without_reaping(&child);
+    drop(observer);
     CHILD.store(0, Ordering::SeqCst);
     Ok((child.id(), child.wait()?))
 }

@@ -69,7 +69,7 @@ pub fn main(arguments: Arguments) -> anyhow::Result<u8> {
         directory,
         output,
     })?;
-    let (pid, status) = foreground::run(launch.command())
+    let (pid, status) = foreground::run(launch.command(), launch.observation())
         .with_context(|| format!("{} cannot be started", launch.program().display()))?;
     let code = exit_code(status) as u8;
     // The program has ended, so from here on its exit code is ours, whatever happens.

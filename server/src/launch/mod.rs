@@ -6,6 +6,7 @@
 mod diagnose;
 mod elf;
 mod interpreter;
+mod observer;
 mod output;
 mod project;
 mod tracer_library;
@@ -22,6 +23,7 @@ use std::process::{Command, ExitStatus};
 
 use heaphint_format::Header;
 
+pub use observer::Observer;
 pub use output::{Output, header};
 pub use project::project_root;
 
@@ -153,6 +155,13 @@ impl Launch {
     #[must_use]
     pub fn captures(&self, pid: u32) -> Vec<PathBuf> {
         self.captures.find(pid)
+    }
+
+    /// Fills the captures' timelines while the program does not allocate, from when the process `pid` has been
+    /// started with [`Self::command`] until the observer is dropped. What is returned may go to another thread.
+    pub fn observation(&self) -> impl FnOnce(u32) -> Observer + Send + use<> {
+        let captures = self.captures.clone();
+        move |pid| Observer::start(captures, pid)
     }
 
     /// To be called when the process `pid`, which was started with [`Self::command`], has ended: notes in its

@@ -31,7 +31,7 @@ pub enum Output {
 }
 
 /// The captures of one run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Captures {
     pattern: PathBuf,
     started_unix_ms: u64,

@@ -90,11 +90,7 @@ export async function startServer({ data, settings = {}, machineSettings = {}, s
 export async function startBrowser() {
   return chromium.launch({
     executablePath: "/usr/bin/chromium",
-    args: [
-      // As root, and in containers, whose /dev/shm is small.
-      ...["--no-sandbox", "--disable-dev-shm-usage"],
-      ...["--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
-    ],
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
   });
 }
 

@@ -74,8 +74,8 @@ record! {
         timeline_stride: u32,
         /// Entries of the extent directory that are valid.
         extents: u32,
-        /// Zero.
-        reserved_word: u32,
+        /// As `timeline_stride`, for [`crate::Table::Observed`]; 0 while nobody observes.
+        observed_stride: u32,
         /// Records of each table that are valid (bytes for the strings), by [`crate::Table`] number.
         lengths: [u32; 16],
         /// Zero; the words that follow change with every event, in pairs of 16 aligned bytes.

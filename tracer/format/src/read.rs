@@ -110,10 +110,20 @@ impl Capture {
         capture.check_references();
         capture.settle_sets(sets);
         capture.settle_peak();
-        let stride = header.timeline_stride;
-        capture.timeline.retain(|sample| Thinning::is_kept(sample.tick_plus_one, stride));
-        capture.timeline.sort_by_key(|sample| sample.elapsed_ms);
+        let observed = tables.records(Table::Observed, &header, &mut capture.damaged);
+        capture.merge_samples(observed);
         Ok(capture)
+    }
+
+    /// Drops the samples that were thinned out, and puts those of the process and those from outside in order.
+    fn merge_samples(&mut self, mut observed: Vec<Sample>) {
+        let (stride, observed_stride) = (self.header.timeline_stride, self.header.observed_stride);
+        self.timeline.retain(|sample| Thinning::is_kept(sample.tick_plus_one, stride));
+        // Nobody observes before the slots are there, so a stride of 0 means empty slots.
+        observed.retain(|sample| Thinning::is_kept(sample.tick_plus_one, observed_stride));
+        self.timeline.append(&mut observed);
+        self.timeline.sort_by_key(|sample| sample.elapsed_ms);
+        self.timeline.dedup_by_key(|sample| sample.elapsed_ms);
     }
 
     /// A string; what is not UTF-8 is replaced, what is out of range is empty.

@@ -23,13 +23,16 @@ pub enum Table {
     Sets = 6,
     /// [`Thread`].
     Threads = 7,
-    /// [`crate::Sample`].
+    /// [`crate::Sample`]: taken by the process itself when it allocates.
     Timeline = 8,
+    /// [`crate::Sample`]: taken from outside, by whoever started the process; they fill the time in which it does
+    /// not allocate. The tracer makes the slots and never touches them again.
+    Observed = 9,
 }
 
 impl Table {
     /// All tables that have extents.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Strings,
         Self::Codes,
         Self::Stacks,
@@ -38,6 +41,7 @@ impl Table {
         Self::Sets,
         Self::Threads,
         Self::Timeline,
+        Self::Observed,
     ];
 }
 

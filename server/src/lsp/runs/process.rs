@@ -11,6 +11,7 @@ use std::time::Duration;
 use lsp_types::MessageType;
 use tokio::sync::oneshot;
 
+use crate::launch::Observer;
 use crate::lsp::outbox::Outbox;
 
 /// Lines of output that are shown in the editor's log; programs can write without end.
@@ -47,24 +48,28 @@ pub struct Ended {
     pub last_error_line: Option<String>,
 }
 
-/// Starts `command` and returns its group and its end.
+/// Starts `command`, observed from its start on, and returns its group and its end.
 ///
 /// # Errors
 /// When it cannot be started.
 pub async fn start(
     command: Command,
+    observe: impl FnOnce(u32) -> Observer + Send + 'static,
     outbox: Outbox,
 ) -> io::Result<(Group, oneshot::Receiver<io::Result<Ended>>)> {
     let (started, is_started) = oneshot::channel();
     let (ended, is_ended) = oneshot::channel();
     // The kernel ends the program when the *thread* that started it ends (PR_SET_PDEATHSIG), so this thread waits.
-    thread::Builder::new().name("heaphint-run".into()).spawn(move || run(command, outbox, started, ended))?;
+    thread::Builder::new()
+        .name("heaphint-run".into())
+        .spawn(move || run(command, observe, outbox, started, ended))?;
     let group = is_started.await.map_err(|_| io::Error::other("the run's thread ended"))??;
     Ok((group, is_ended))
 }
 
 fn run(
     mut command: Command,
+    observe: impl FnOnce(u32) -> Observer,
     outbox: Outbox,
     started: oneshot::Sender<io::Result<Group>>,
     ended: oneshot::Sender<io::Result<Ended>>,
@@ -100,7 +105,9 @@ fn run(
         drain(stderr, outbox, Some(last_error_line.clone()), open_pipe);
     }
     let _ = started.send(Ok(Group(child.id() as libc::pid_t)));
+    let observer = observe(child.id());
     let status = child.wait();
+    drop(observer);
     // Both readers drop their ends when the pipes are closed.
     let _ = pipes.recv_timeout(OUTPUT_GRACE);
     let last_error_line = last_error_line.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -153,10 +153,11 @@ async fn run(
         };
     }
     let started = SystemTime::now();
-    let (group, end) = match process::start(launch.command(), server.outbox.clone()).await {
-        Ok(started) => started,
-        Err(error) => return Report::failed(format!("The program could not be started: {error}.")),
-    };
+    let (group, end) =
+        match process::start(launch.command(), launch.observation(), server.outbox.clone()).await {
+            Ok(started) => started,
+            Err(error) => return Report::failed(format!("The program could not be started: {error}.")),
+        };
     server.runs.set_group(id, Some(group));
     let follower = Follower { group, launch: &launch, progress, units: settings.units };
     let (ended, was_cancelled) = follower.until_end(end, cancelled).await;
