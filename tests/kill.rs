@@ -218,3 +218,22 @@ fn heaphint_run_reports_a_kill() {
     assert_eq!(outcome.code, 137, "{}", outcome.text());
     assert_eq!(compare(&captured.main).complaint, None);
 }
+
+#[test]
+fn a_running_capture_can_be_read() {
+    let run_of = Run { rounds: 4_000, ..Run::new(3, 2) };
+    let captured = run_of.playground.recorded(run_of.interpreter, "busy.py");
+    let mut child =
+        run_of.command(&captured.main).stdin(Stdio::null()).spawn().expect("the interpreter starts");
+    let (mut reads, mut allocated) = (0, 0);
+    while child.try_wait().expect("a child can be waited for").is_none() {
+        std::thread::sleep(Duration::from_millis(2));
+        let Ok(bytes) = std::fs::read(&captured.main) else { continue };
+        let Ok(capture) = Capture::read(&bytes) else { continue };
+        let now = capture.sites.iter().map(|site| site.allocated_count).sum();
+        assert!(now >= allocated, "what was allocated cannot become less: {now} after {allocated}");
+        (reads, allocated) = (reads + 1, now);
+    }
+    assert!(reads >= 10 && allocated > 10_000, "{reads} reads, {allocated} allocations");
+    assert_eq!(compare(&captured.main).complaint, None);
+}
