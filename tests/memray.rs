@@ -175,6 +175,13 @@ fn memray_clears_globals_before_it_looks_for_leaks() {
     assert_eq!(both("environment.py", "KEPT = bytearray", "self.leaked_bytes"), (2_000_001, 0));
 }
 
+/// Memray writes to a descriptor, and loses everything when the program closes it.
+#[test]
+fn memray_loses_its_file_to_close() {
+    let (ours, theirs) = both("closed_descriptors.py", "ANCHOR = bytearray(9_000_000)", "self.max_bytes");
+    assert!(ours >= 9_000_001 && theirs == 0, "{ours}, {theirs}");
+}
+
 /// Memray does not see what the dynamic loader takes for a library's thread-local variables.
 #[test]
 fn memray_misses_thread_local_storage() {

@@ -23,3 +23,4 @@ print(descriptor, len(kept))
 ANCHOR = bytearray(9_000_000)
 # expect file "<piece 0>" line 2: self.peak_bytes~1001
 # expect file "<piece 2999>" line 2: self.peak_bytes~4000
+# memray: loses its file when the program closes the descriptor
