@@ -2,5 +2,5 @@
 
 import time
 
-block = bytearray(20_000_000)  # expect: self.peak_bytes=20000001
+block = bytearray(20_000_000)  # expect: self.peak_bytes~20000001
 time.sleep(0.5)
