@@ -1,7 +1,7 @@
 //! The black-box tests: they know the programs and files that people use, and nothing of their inside.
 //!
-//! Each module tests one promise. Only `kill` and `timeline` read captures with the format crate itself, because
-//! their promises are about what is in the file and in no report yet.
+//! Each module tests one promise. Three read captures with the format crate itself: `kill`, whose promise is about
+//! the bytes in the file, `memray`, which compares single stacks, and `timeline`, which no report shows yet.
 
 mod cli;
 mod kill;

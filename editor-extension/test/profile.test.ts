@@ -195,6 +195,21 @@ describe("profiling", () => {
     assert.match(await readFile(app.uri.fsPath, "utf8"), /# the end/);
   });
 
+  it("shows the figures of an imported file, too", async () => {
+    await vscode.commands.executeCommand("heaphint.clearAnnotations");
+    await eventually(
+      "no hints",
+      () => hints(app),
+      (found) => found.size === 0,
+    );
+    const uses = await open("uses.py");
+    await profile(uses);
+    const found = await annotated(app);
+    assert.match(found.get(lineOf(app, HELD)) ?? "", /48\.0 MiB peak/);
+    assert.ok(!found.has(lineOf(app, "bytearray(32 *")), "scratch was not called");
+    assert.match((await hints(uses)).get(lineOf(uses, "app.load")) ?? "", /48\.0 MiB peak/);
+  });
+
   it("gives the program its arguments", async () => {
     const result = await vscode.commands.executeCommand<RunFinished>("heaphint.profileMemory", {
       uri: app.uri.with({ path: app.uri.path.replace(/app\.py$/, "arguments.py") }).toString(),

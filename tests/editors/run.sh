@@ -64,6 +64,11 @@ workspace() {
   echo "$scratch/$1/workspace"
 }
 
+# install SCRIPT: one at a time, because several checkouts may share a cache.
+install() {
+  limited 1800 flock "$CACHE/lock" "$here/setup/$1.sh" "$CACHE"
+}
+
 run_part() {
   local part=$1
   WORKSPACE=$(workspace "$part")
@@ -71,20 +76,20 @@ run_part() {
   export WORKSPACE DATA
   case $part in
   extension-host)
-    limited 1800 "$here/setup/vscode.sh" "$CACHE" && limited 600 "$here/setup/extension.sh" || return
+    install vscode && install extension || return
     limited 300 "$CACHE/vscode/node-home/bin/node" "$here/vscode/extension-host.mjs"
     ;;
   workbench)
-    limited 1800 "$here/setup/vscode.sh" "$CACHE" && limited 600 "$here/setup/extension.sh" || return
+    install vscode && install extension || return
     mkdir -p "$SCREENSHOTS" && rm -f "$SCREENSHOTS"/*.png
     limited 600 "$CACHE/vscode/node-home/bin/node" "$here/vscode/workbench.mjs"
     ;;
   neovim)
-    limited 1800 "$here/setup/unpacked.sh" "$CACHE" || return
+    install unpacked || return
     limited 180 "$CACHE/unpacked/bin/nvim" --headless -u NONE -i NONE -n -l "$here/neovim/profile.lua"
     ;;
   emacs)
-    limited 1800 "$here/setup/unpacked.sh" "$CACHE" || return
+    install unpacked || return
     limited 180 "$CACHE/unpacked/bin/emacs" -Q --batch -l "$here/emacs/profile.el"
     ;;
   *)

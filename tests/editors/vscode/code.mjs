@@ -90,7 +90,11 @@ export async function startServer({ data, settings = {}, machineSettings = {}, s
 export async function startBrowser() {
   return chromium.launch({
     executablePath: "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
+    args: [
+      // As root, and in containers, whose /dev/shm is small.
+      ...["--no-sandbox", "--disable-dev-shm-usage"],
+      ...["--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync"],
+    ],
   });
 }
 

@@ -273,6 +273,18 @@ async function profilingSteps(page, workspace) {
     writeFileSync(file, "{}");
     await page.locator(".statusbar-item.has-background-color", { hasText: "Heaphint" }).waitFor({ state: "detached" });
   });
+
+  await step(page, "the log shows the messages when asked to", async () => {
+    writeFileSync(join(workspace, ".vscode/settings.json"), '{ "heaphint.trace.server": "messages" }');
+    await command(page, "Heaphint: Show Log");
+    // The setting is read a moment after the file was written.
+    await until("a message in the log", async () => {
+      await command(page, "Heaphint: Clear Annotations");
+      return (await page.locator(".panel .view-line", { hasText: "workspace/executeCommand" }).count()) > 0;
+    });
+    await picture(page, "trace");
+    writeFileSync(join(workspace, ".vscode/settings.json"), "{}");
+  });
 }
 
 async function restrictedSteps(page, _workspace, program) {
