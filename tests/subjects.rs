@@ -81,10 +81,11 @@ fn check_figures(interpreters: &[Interpreter]) {
     assert!(names.len() >= 25, "only {} subjects", names.len());
     let runs: Vec<_> = interpreters.iter().flat_map(|it| names.iter().map(move |name| (it, name))).collect();
     let complaints = complaints(&runs, |(interpreter, name)| {
-        if !can_run(interpreter, &Subject::parse(&playground.source(name))) {
+        let subject = Subject::parse(&playground.source(name));
+        if !can_run(interpreter, &subject) {
             return Vec::new();
         }
-        let found = contradictions(&playground, interpreter, name);
+        let found = subject.attempt(|| contradictions(&playground, interpreter, name));
         found.iter().map(|it| format!("{name} on {}: {it}", interpreter.version)).collect()
     });
     assert!(complaints.is_empty(), "{} figures are wrong:\n{}", complaints.len(), complaints.join("\n"));
@@ -111,17 +112,16 @@ fn programs_behave_as_without_heaphint() {
     let playground = Playground::new();
     let interpreter = Interpreter::default();
     let complaints = complaints(&names(), |name| {
-        if !can_run(&interpreter, &Subject::parse(&playground.source(name))) {
+        let subject = Subject::parse(&playground.source(name));
+        if !can_run(&interpreter, &subject) {
             return Vec::new();
         }
-        let plain = playground.run_untraced(&interpreter, name, "some input\n");
-        let (traced, _recorded) = playground.run_traced(&interpreter, name, "some input\n");
-        let same = plain == traced;
-        if same {
-            vec![]
-        } else {
-            vec![format!("{name}: {}\nunder heaphint {}", plain.text(), traced.text())]
-        }
+        subject.attempt(|| {
+            let plain = playground.run_untraced(&interpreter, name, "some input\n");
+            let (traced, _recorded) = playground.run_traced(&interpreter, name, "some input\n");
+            let differs = format!("{name}: {}\nunder heaphint {}", plain.text(), traced.text());
+            if plain == traced { Vec::new() } else { vec![differs] }
+        })
     });
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }

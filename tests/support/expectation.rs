@@ -7,6 +7,7 @@
 //! # expect session: exit_code=0 captures=1               the session; `captures` counts the files
 //! # memray: why Memray says something else             this line, or everywhere when it stands alone
 //! # requires: module
+//! # unsteady: why the interpreter may fail by itself
 //! ```
 //!
 //! `=` is to the byte, `>=` and `<=` are bounds, and `~` is up to 10 kB more: room for the small blocks that an
@@ -32,6 +33,8 @@ pub struct Subject {
     pub memray_differs_on: BTreeSet<u64>,
     /// A module without which the subject cannot run.
     pub requires: Option<String>,
+    /// The interpreter may fail by itself, without heaphint as well: such a run is repeated.
+    pub unsteady: bool,
 }
 
 /// One figure of one place.
@@ -79,6 +82,8 @@ impl Subject {
                 } else {
                     subject.memray_differs_on.insert(number);
                 }
+            } else if comment.starts_with("unsteady: ") {
+                subject.unsteady = true;
             } else if let Some(module) = comment.strip_prefix("requires: ") {
                 subject.requires = Some(module.to_owned());
             } else if let Some(rest) = comment.strip_prefix("expect") {
@@ -110,6 +115,19 @@ impl Subject {
         }
         assert!(waiting.is_empty(), "the last expectation stands before no line of code");
         subject
+    }
+
+    /// The complaints of a check, which is repeated when the interpreter itself may have been the reason.
+    pub fn attempt(&self, check: impl Fn() -> Vec<String>) -> Vec<String> {
+        let attempts = if self.unsteady { 3 } else { 1 };
+        let mut complaints = Vec::new();
+        for _ in 0..attempts {
+            complaints = check();
+            if complaints.is_empty() {
+                break;
+            }
+        }
+        complaints
     }
 }
 
