@@ -3,6 +3,7 @@
 //! Each module tests one promise. Three read captures with the format crate itself: `kill`, whose promise is about
 //! the bytes in the file, `memray`, which compares single stacks, and `timeline`, which no report shows yet.
 
+mod captures;
 mod cli;
 mod kill;
 mod lsp;
