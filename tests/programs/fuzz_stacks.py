@@ -1,8 +1,11 @@
 """Compare the tracer's walk of the stack with ``sys._getframe`` on random call graphs.
 
-Usage: ``python fuzz_stacks.py LIBRARY [SEED [STACKS]]``, where LIBRARY is a tracer built with the feature
+Usage: ``python fuzz_stacks.py LIBRARY [SEED [STACKS [REMEMBERED]]]``, where LIBRARY is a tracer built with the feature
 ``frame-oracle``. Prints one line and exits with 0 if every frame of every stack was equal: code object, line, name
 and file. Thread names and the deaths of code objects are checked as well.
+
+With REMEMBERED the library must be preloaded and trace the process: then it has compared the stack of every
+allocation with one for which all frames were read, with markers in frames, at least so many times.
 """
 
 import ctypes
@@ -15,6 +18,11 @@ import threading
 import time
 import weakref
 
+try:
+    import greenlet
+except ImportError:
+    greenlet = None
+
 CAPACITY = 512
 
 
@@ -26,6 +34,7 @@ with_gil = ctypes.PyDLL(sys.argv[1])
 without_gil = ctypes.CDLL(sys.argv[1])
 seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
 wanted = int(sys.argv[3]) if len(sys.argv) > 3 else 20_000
+remembered = int(sys.argv[4]) if len(sys.argv) > 4 else 0
 
 for library in (with_gil, without_gil):
     library.heaphint_oracle_walk.argtypes = [ctypes.POINTER(Entry), ctypes.c_size_t]
@@ -36,6 +45,9 @@ with_gil.heaphint_oracle_thread_name.argtypes = [ctypes.c_char_p, ctypes.c_size_
 with_gil.heaphint_oracle_thread_name.restype = ctypes.c_size_t
 with_gil.heaphint_oracle_refusal.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
 with_gil.heaphint_oracle_refusal.restype = ctypes.c_size_t
+for count in (with_gil.heaphint_oracle_compared_stacks, with_gil.heaphint_oracle_compared_frames):
+    count.restype = ctypes.c_size_t
+with_gil.heaphint_oracle_marks.restype = ctypes.c_bool
 with_gil.heaphint_oracle_deaths.argtypes = [ctypes.POINTER(ctypes.c_size_t)]
 with_gil.heaphint_oracle_deaths.restype = ctypes.c_size_t
 
@@ -551,6 +563,105 @@ def profiled():
         sys.setprofile(before)
 
 
+class Callee:
+    """What calls are specialized for, one after the other at the same place."""
+
+    def __init__(self, number=0):
+        self.number = number
+
+    def method(self, number):
+        return bytearray(600 + number)
+
+    def __call__(self, number):
+        return bytearray(700 + number)
+
+    @property
+    def prop(self):
+        return bytearray(800)
+
+    def __getitem__(self, number):
+        return bytearray(900 + number)
+
+
+def failing_callee(number):
+    if number % 3 == 1:
+        raise ValueError(number)
+    return bytearray(1000 + number)
+
+
+def yielding_callee(number):
+    yield bytearray(600)
+    if number % 3 == 1:
+        raise ValueError(number)
+    yield bytearray(700)
+
+
+def one_place(function, number, depth):
+    """Comes to the same calls again and again, also after an exception that left operands behind."""
+    if depth:
+        return one_place(function, number, depth - 1)
+    total = 0
+    for number in range(number, number + 4):
+        try:
+            total += len([number, function(number), function(*(number,)), function(number)])
+            total += len({"key": len([item for item in yielding_callee(number)])})
+            for item in yielding_callee(number):
+                total += len(item) + len(failing_callee(number))
+        except ValueError:
+            total += len(failing_callee(0))
+    return total
+
+
+@shape
+def same_calls():
+    callee = Callee()
+    choices = (callee, callee.method, callee.__getitem__, failing_callee, Callee, len, bytearray, str)
+    for _ in range(3):
+        try:
+            one_place(figures.random.choice(choices), 1, figures.random.randrange(4))
+        except TypeError:
+            len(callee.prop)
+    step()
+
+
+def descend(depth):
+    """A stack that only walks with remembered frames can afford to read at each allocation."""
+    block = bytearray(600)
+    if depth:
+        for _ in range(1 + (figures.random.random() < 0.02)):
+            descend(depth - 1 - (depth > 300 and figures.random.randrange(100)))
+    return block
+
+
+@shape
+def deep_recursion():
+    if remembered and figures.random.random() < 0.05:
+        try:
+            descend(figures.random.choice((50, 300, 2000)))
+        except RecursionError:
+            step()
+
+
+@shape
+def greenlets():
+    if greenlet is None:
+        return
+
+    def body(value):
+        step()
+        parent.switch(value)
+        plain()
+        parent.switch(value)
+        step()
+
+    parent = greenlet.getcurrent()
+    running = [greenlet.greenlet(body) for _ in range(2)]
+    for _ in range(3):
+        for one in running:
+            one.switch(1)
+            step()
+
+
 def fuzz(count):
     figures.aim = stacks + count
     while stacks < figures.aim and not failures:
@@ -651,6 +762,8 @@ def main():
     with_gil.heaphint_oracle_is_finalizing() == 0 or failures.append("finalizing")
     check_deaths()
     check_thread_names()
+    sys.setrecursionlimit(4000)
+    threading.stack_size(64 << 20)
     # Finalizers then run at many more allocations, also before a function's body has begun.
     gc.set_threshold(20)
     fuzz(wanted // 2)
@@ -660,11 +773,16 @@ def main():
         thread.start()
     for thread in threads:
         thread.join()
+    compared = with_gil.heaphint_oracle_compared_stacks()
+    if remembered and (compared < remembered or not with_gil.heaphint_oracle_marks()):
+        failures.append(("remembered stacks", compared, with_gil.heaphint_oracle_marks()))
     for failure in failures[:5]:
         print("differs:", failure)
     version = "%d.%d.%d" % sys.version_info[:3]
     print(
-        f"{version}: {stacks} stacks, {frames} frames, {names_checked} names, {len(failures)} differences"
+        f"{version}: {stacks} stacks, {frames} frames, {names_checked} names, "
+        f"{compared} remembered stacks with {with_gil.heaphint_oracle_compared_frames()} frames, "
+        f"{len(failures)} differences"
     )
     return 1 if failures or not names_checked else 0
 

@@ -11,7 +11,7 @@ use heaphint_format::{Code, NO_PLACE, Place, PlaceKind, SetNode, Site, Stack, Te
 
 use crate::capture::{CaptureFile, Problem, text_word};
 use crate::private::{Array, Index, hash};
-use crate::python::{self, Frame, FrameWords};
+use crate::python::{self, Frame, FrameWords, Marker};
 
 const NO_MEMORY: Problem =
     "there was no memory for the tracer's tables; what was recorded until then is kept";
@@ -50,6 +50,10 @@ pub struct RawFrame {
     pub instruction: usize,
     /// Its stack, once it is known.
     pub stack: u32,
+    /// Whether it is at a call; known with the stack.
+    pub in_call: bool,
+    /// What it was marked with.
+    pub marker: Marker,
 }
 
 impl RawFrame {
@@ -66,7 +70,8 @@ struct Step {
     parent: u32,
     stack: u32,
     stamp: u32,
-    valid: u32,
+    valid: bool,
+    in_call: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -157,10 +162,10 @@ impl Interner {
         self.texts.get(file, bytes)
     }
 
-    /// The stack of `frame` on top of `parent`. A frame that the interpreter itself does not show (not begun yet,
-    /// or the interpreter's own) has its caller's stack.
+    /// The stack of a frame on top of `parent`, which is noted in the frame too. A frame that the interpreter itself
+    /// does not show (not begun yet, or the interpreter's own) has its caller's stack.
     #[inline]
-    pub fn stack(&mut self, file: &mut CaptureFile, parent: u32, raw: &RawFrame) -> Result<u32, Problem> {
+    pub fn stack(&mut self, file: &mut CaptureFile, parent: u32, raw: &mut RawFrame) -> Result<u32, Problem> {
         let stamp = death_stamp(raw.code);
         let at = hash(raw.code as u64 ^ (u64::from(parent) << 40), raw.instruction as u64) as usize
             & self.steps.len().wrapping_sub(1);
@@ -169,8 +174,10 @@ impl Interner {
             && step.code == raw.code
             && step.parent == parent
             && step.stamp == stamp
-            && step.valid != 0
+            && step.valid
         {
+            raw.stack = step.stack;
+            raw.in_call = step.in_call;
             return Ok(step.stack);
         }
         self.new_step(file, parent, raw, stamp)
@@ -181,13 +188,19 @@ impl Interner {
         &mut self,
         file: &mut CaptureFile,
         parent: u32,
-        raw: &RawFrame,
+        raw: &mut RawFrame,
         stamp: u32,
     ) -> Result<u32, Problem> {
-        let stack = match self.location(file, raw, stamp)? {
-            Some((code, line)) => self.child(file, parent, code, line)?,
-            None => parent,
+        let (stack, in_call) = match self.location(file, raw, stamp)? {
+            Some((code, line)) => {
+                // SAFETY: the frame was read in this event, and is not incomplete: it has a location.
+                let in_call = unsafe { python::is_call(raw.code, raw.instruction) };
+                (self.child(file, parent, code, line)?, in_call)
+            }
+            None => (parent, false),
         };
+        raw.stack = stack;
+        raw.in_call = in_call;
         let wanted = (file.stacks.len() as usize).next_power_of_two().clamp(FIRST_STEPS, MOST_STEPS);
         if self.steps.len() < wanted {
             self.steps.release();
@@ -197,7 +210,15 @@ impl Interner {
         let at = hash(raw.code as u64 ^ (u64::from(parent) << 40), raw.instruction as u64) as usize
             & self.steps.len().wrapping_sub(1);
         if let Some(step) = self.steps.as_mut_slice().get_mut(at) {
-            *step = Step { code: raw.code, instruction: raw.instruction, parent, stack, stamp, valid: 1 };
+            *step = Step {
+                code: raw.code,
+                instruction: raw.instruction,
+                parent,
+                stack,
+                stamp,
+                valid: true,
+                in_call,
+            };
         }
         Ok(stack)
     }

@@ -34,6 +34,8 @@ mod thread;
 mod timeline;
 mod tls;
 mod walk;
+#[cfg(feature = "frame-oracle")]
+mod walk_check;
 
 #[cfg(all(not(test), panic = "abort"))]
 #[panic_handler]

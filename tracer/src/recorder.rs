@@ -189,6 +189,10 @@ impl Recorder {
         allocator: Allocator,
     ) -> Result<(), Problem> {
         let stack = self.stack_id(thread, known_frames)?;
+        #[cfg(feature = "frame-oracle")]
+        crate::walk_check::compare(thread.stack.frames(), |parent, frame| {
+            self.interner.stack(&mut self.file, parent, frame)
+        })?;
         let key = Site::key(thread.index, allocator);
         let mut last = thread.last_site;
         if last.stack != stack || last.key != key {
@@ -249,7 +253,6 @@ impl Recorder {
                         return Err(problem);
                     }
                 };
-                raw.stack = parent;
             }
         }
         let stack = frames.last().map_or(0, |raw| raw.stack);
@@ -337,11 +340,14 @@ pub fn allocated(thread: &mut Thread, address: usize, bytes: usize, allocator: A
     if !has_frames {
         recorder.note_refusal();
     }
-    if recorder.recording
-        && let Err(problem) = recorder.allocate(thread, known_frames, address, bytes as u64, allocator)
-    {
+    if !recorder.recording {
+        return;
+    }
+    if let Err(problem) = recorder.allocate(thread, known_frames, address, bytes as u64, allocator) {
         recorder.fail(problem);
     }
+    drop(recorder);
+    thread.stack.mark();
 }
 
 /// Takes a block out of the table before it is really freed: afterwards its address may be another thread's.

@@ -14,6 +14,8 @@ const CAPTURE: &CStr = c"HEAPHINT_CAPTURE";
 const PROJECT: &CStr = c"HEAPHINT_PROJECT";
 const PREVIOUS_PRELOAD: &CStr = c"HEAPHINT_PRELOAD";
 const PRELOAD: &CStr = c"LD_PRELOAD";
+/// `plain` reads every frame at every walk and writes nothing into frames.
+const WALK: &CStr = c"HEAPHINT_WALK";
 const LONGEST_COMMAND: usize = 64 * 1024;
 
 /// Whether a recording was begun in this process or in the one it was forked from.
@@ -49,6 +51,9 @@ extern "C" fn constructor(_: c_int, _: *const *const c_char, _: *const *const c_
         copy_variable(CAPTURE, &mut settings.capture);
         copy_variable(PROJECT, &mut settings.project);
         copy_variable(c"PYTHONMALLOC", &mut settings.python_allocator);
+    }
+    if is_variable(WALK, c"plain") {
+        python::walk_plainly();
     }
     python::watch_code_deaths(intern::code_died);
     thread::create_key();
@@ -207,6 +212,13 @@ fn copy_variable(name: &CStr, to: &mut Array<u8>) {
     }
 }
 
+fn is_variable(name: &CStr, value: &CStr) -> bool {
+    // SAFETY: the name ends in NUL; no other thread changes the environment while constructors run.
+    let found = unsafe { libc::getenv(name.as_ptr()) };
+    // SAFETY: values end in NUL.
+    !found.is_null() && unsafe { CStr::from_ptr(found) } == value
+}
+
 /// The program and the processes it starts see the environment that they would see without us.
 fn restore_environment() {
     // SAFETY: names end in NUL; no other thread changes the environment while constructors run.
@@ -217,7 +229,7 @@ fn restore_environment() {
         } else {
             libc::setenv(PRELOAD.as_ptr(), previous, 1);
         }
-        for name in [CAPTURE, PROJECT, PREVIOUS_PRELOAD, c"HEAPHINT_CRASH_AT", c"HEAPHINT_EVENT_LOG"] {
+        for name in [CAPTURE, PROJECT, PREVIOUS_PRELOAD, WALK, c"HEAPHINT_CRASH_AT", c"HEAPHINT_EVENT_LOG"] {
             libc::unsetenv(name.as_ptr());
         }
     }

@@ -4,13 +4,20 @@
 //! pure function of the words read, so remembered frames are checked by reading them again at their remembered
 //! addresses: each address is proven by the link of the frame inside it before it is read, and since it does
 //! not come out of the load before, the loads overlap. Only frames whose words differ need their ids looked up.
+//!
+//! A frame that still has the marker it was remembered with has not been resumed since, so nothing outside it has
+//! changed, and the check ends there: a deep stack costs no more than a flat one. [`crate::python::Marking`] says
+//! what a marker is. The remembered frames are always those of the thread's last walk, all of them; that is why a
+//! frame's marker speaks for the ones before it.
+
+use core::ptr::null;
 
 use crate::intern::{self, RawFrame};
 use crate::private::Array;
-use crate::python::{self, Frame, FrameReader};
+use crate::python::{self, Frame, FrameReader, Marker};
 
 /// How many frames are read one by one before the remembered ones are given up.
-const MOST_NEW_FRAMES: usize = 16;
+const MOST_NEW_FRAMES: usize = 64;
 /// How many of the innermost remembered frames are compared with each frame read.
 const NEARBY: usize = 8;
 
@@ -21,11 +28,15 @@ pub struct RememberedStack {
     /// Frames read in this walk, innermost first.
     fresh: Array<RawFrame>,
     generation: u32,
+    /// How many outermost frames need no new marker after this walk.
+    marked: usize,
+    /// Counts the markers that were set.
+    last_marker: usize,
 }
 
 impl RememberedStack {
     pub const fn new() -> Self {
-        Self { frames: Array::new(), fresh: Array::new(), generation: 0 }
+        Self { frames: Array::new(), fresh: Array::new(), generation: 0, marked: 0, last_marker: 0 }
     }
 
     /// All frames, outermost first.
@@ -53,25 +64,62 @@ impl RememberedStack {
         let frames = self.frames.as_mut_slice();
         if frames.last().is_some_and(|known| known.frame == innermost as usize) {
             match verify(frames, reader) {
-                Ok(valid) => return valid,
+                Ok(Verified { valid, marked }) => {
+                    self.marked = marked;
+                    return valid;
+                }
                 Err(kept) => self.frames.truncate(kept),
             }
         }
         self.walk_new(reader, innermost)
     }
 
+    /// Marks the frames that the last walk had to read. To be called in the same event, once all have their stacks.
+    #[inline]
+    pub fn mark(&mut self) {
+        let marking = python::marking();
+        if !marking.is_on() {
+            return;
+        }
+        let frames = self.frames.as_mut_slice();
+        let mut callee = null();
+        for known in frames.get_mut(self.marked..).unwrap_or_default().iter_mut().rev() {
+            let frame = known.frame as *const Frame;
+            self.last_marker += 1;
+            // SAFETY: the frames were just read in the calling thread's chain.
+            known.marker = unsafe { marking.mark(frame, callee, known.in_call, self.last_marker) };
+            callee = frame;
+        }
+    }
+
     /// Walks when the innermost frame is a new one: reads new frames up to a remembered one.
     #[inline(never)]
     fn walk_new(&mut self, reader: FrameReader, innermost: *const Frame) -> usize {
         let nearby = self.frames.len().saturating_sub(NEARBY);
+        let marking = python::marking();
         let mut frame = innermost;
         self.fresh.truncate(0);
         for _ in 0..MOST_NEW_FRAMES {
-            let known = self.frames.as_slice().get(nearby..).unwrap_or_default();
-            if let Some(at) = known.iter().rposition(|known| known.frame == frame as usize) {
-                self.frames.truncate(nearby + at + 1);
+            let is_this = |known: &RawFrame| known.frame == frame as usize;
+            let frames = self.frames.as_slice();
+            let mut found = frames.get(nearby..).unwrap_or_default().iter().rposition(is_this);
+            if let Some(at) = &mut found {
+                *at += nearby;
+            // SAFETY: the frame is in the calling thread's chain.
+            } else if unsafe { marking.seems_marked(frame) } {
+                found = frames.iter().rposition(is_this);
+                if found.is_none() {
+                    // It was marked in another chain of frames (greenlets have several): all of them are new.
+                    break;
+                }
+            }
+            if let Some(at) = found {
+                self.frames.truncate(at + 1);
                 match verify(self.frames.as_mut_slice(), reader) {
-                    Ok(valid) => return if self.append_fresh() { valid } else { 0 },
+                    Ok(Verified { valid, marked }) => {
+                        self.marked = marked;
+                        return if self.append_fresh() { valid } else { 0 };
+                    }
                     Err(kept) => self.frames.truncate(kept),
                 }
                 break;
@@ -79,6 +127,7 @@ impl RememberedStack {
             let Some(previous) = self.read_fresh(reader, frame) else { return 0 };
             if previous.is_null() {
                 self.frames.truncate(0);
+                self.marked = 0;
                 self.append_fresh();
                 return 0;
             }
@@ -92,8 +141,12 @@ impl RememberedStack {
     fn read_fresh(&mut self, reader: FrameReader, frame: *const Frame) -> Option<*const Frame> {
         // SAFETY: the frame is in the calling thread's chain, which only this thread changes.
         let words = unsafe { reader.read(frame) };
-        let raw =
-            RawFrame { frame: frame as usize, code: words.code, instruction: words.instruction, stack: 0 };
+        let raw = RawFrame {
+            frame: frame as usize,
+            code: words.code,
+            instruction: words.instruction,
+            ..RawFrame::default()
+        };
         if self.fresh.push(raw) {
             Some(words.previous)
         } else {
@@ -128,14 +181,23 @@ impl RememberedStack {
         self.frames.truncate(valid);
         let depth = self.fresh.len();
         self.fresh.truncate(depth - valid);
+        self.marked = 0;
         if self.append_fresh() { valid } else { 0 }
     }
 }
 
-/// Reads remembered frames again, of which the innermost is in the thread's chain. How many outermost ones are as
-/// remembered; or, when the chain itself has changed, how many may be kept to compare with.
+/// See [`verify`].
+struct Verified {
+    /// How many outermost frames are as remembered.
+    valid: usize,
+    /// How many outermost frames are known to be unchanged by the marker of the innermost of them.
+    marked: usize,
+}
+
+/// Reads remembered frames again, of which the innermost is in the thread's chain, up to one with its marker. When
+/// the chain itself has changed: how many outermost frames may be kept to compare with.
 #[inline(never)]
-fn verify(frames: &mut [RawFrame], reader: FrameReader) -> Result<usize, usize> {
+fn verify(frames: &mut [RawFrame], reader: FrameReader) -> Result<Verified, usize> {
     let mut valid = frames.len();
     let mut link = frames.last().map_or(0, |innermost| innermost.frame);
     for (i, known) in frames.iter_mut().enumerate().rev() {
@@ -143,16 +205,24 @@ fn verify(frames: &mut [RawFrame], reader: FrameReader) -> Result<usize, usize> 
             // The words of inner frames may have been replaced, so their stacks are void.
             return Err(i + 1);
         }
+        let frame = unlinked(known.frame) as *const Frame;
         // SAFETY: the frame is where the one inside it links to.
-        let words = unsafe { reader.read(unlinked(known.frame) as *const Frame) };
+        let words = unsafe { reader.read(frame) };
         if (words.instruction ^ known.instruction) | (words.code ^ known.code) != 0 {
             known.code = words.code;
             known.instruction = words.instruction;
             valid = i;
+            if !reader.markers_outlive_instructions() {
+                known.marker = Marker::NONE;
+            }
+        }
+        // SAFETY: as above, and the frame's words are those that the marker was set with.
+        if unsafe { reader.is_marked(frame, &known.marker) } {
+            return Ok(Verified { valid, marked: i + 1 });
         }
         link = words.previous as usize;
     }
-    if link == 0 { Ok(valid) } else { Err(0) }
+    if link == 0 { Ok(Verified { valid, marked: 0 }) } else { Err(0) }
 }
 
 /// The same address, without the compiler's knowledge that it equals the link: loads that came out of the link would

@@ -156,3 +156,22 @@ pub(super) unsafe fn is_incomplete(
             && byte_offset(interpreter, words.code, words.instruction) < body
     }
 }
+
+/// Whether an instruction is a call of a function, seen from a frame that waits for the function to return. Another
+/// one may be taken for a call; see [`super::markers`] for why that does no harm.
+///
+/// # Safety
+///
+/// Both words must come from one frame of the calling thread that is alive and has begun.
+pub(super) unsafe fn is_call(interpreter: &Interpreter, code: usize, instruction: usize) -> bool {
+    let layout = &interpreter.layout.code;
+    let Instructions::Pointer { bytecode, .. } = layout.instructions else { return true };
+    let calls = &layout.calls;
+    // SAFETY: the frame has begun, so both are inside its byte code.
+    unsafe {
+        calls.named.contains(&byte(instruction, 0))
+            || instruction
+                .checked_sub(calls.units_before * 2)
+                .is_some_and(|at| at >= code + bytecode && calls.opcodes.contains(&byte(at, 0)))
+    }
+}

@@ -4,6 +4,7 @@
 //! interprets what the words point to.
 
 use super::interpreter::{Interpreter, ThreadStateFunction};
+use super::markers::{Marker, Marking};
 use super::memory::{byte, word};
 use super::versions::{FrameLayout, ThreadLayout};
 
@@ -30,16 +31,37 @@ pub struct FrameReader {
     instruction: usize,
     instruction_mask: usize,
     previous: usize,
+    marker_mask: usize,
 }
 
 impl FrameReader {
-    pub(super) const fn new(layout: &FrameLayout) -> Self {
+    pub(super) const fn new(layout: &FrameLayout, marking: &Marking) -> Self {
         Self {
             code: layout.code,
             instruction: layout.instruction,
             instruction_mask: layout.instruction_mask,
             previous: layout.previous,
+            marker_mask: marking.mask(),
         }
+    }
+
+    /// Whether a marker stays valid when its frame goes on in another instruction.
+    #[inline(always)]
+    pub const fn markers_outlive_instructions(&self) -> bool {
+        self.marker_mask != usize::MAX
+    }
+
+    /// Whether a frame still has the marker: then it has not been resumed since it was set, or at least is the same
+    /// activation, and no frame outside it has changed.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Self::read`]; and unless markers outlive instructions, the frame's words must be those of the frame
+    /// at this address that the marker was set in.
+    #[inline(always)]
+    pub unsafe fn is_marked(&self, frame: *const Frame, marker: &Marker) -> bool {
+        // SAFETY: the same conditions.
+        unsafe { marker.is_in(frame, self.marker_mask) }
     }
 
     /// Reads a frame's words.
@@ -96,12 +118,14 @@ pub(super) struct WalkStart {
     thread: ThreadLayout,
     running_thread_state: ThreadStateFunction,
     bound_thread_state: ThreadStateFunction,
+    marking: Marking,
 }
 
 impl WalkStart {
-    pub(super) fn new(interpreter: &Interpreter) -> Self {
+    pub(super) fn new(interpreter: &Interpreter, marking: Marking) -> Self {
         Self {
-            reader: FrameReader::new(&interpreter.layout.frame),
+            reader: FrameReader::new(&interpreter.layout.frame, &marking),
+            marking,
             thread: interpreter.layout.thread,
             running_thread_state: interpreter.running_thread_state,
             bound_thread_state: interpreter.functions.bound_thread_state,
@@ -120,6 +144,10 @@ impl WalkStart {
         }
         // SAFETY: reads a thread-specific value; null before initialization and for threads Python does not know.
         unsafe { (self.bound_thread_state)() }
+    }
+
+    pub(super) const fn marking(&self) -> &Marking {
+        &self.marking
     }
 
     /// The reader and the calling thread's innermost frame; `None` when it has none.

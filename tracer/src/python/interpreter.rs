@@ -6,6 +6,7 @@
 use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 
 use super::frames::WalkStart;
+use super::markers::Marking;
 use super::versions::{Layout, Version};
 use super::{DEBUG_BUILD, FREE_THREADED};
 
@@ -145,7 +146,7 @@ impl Interpreter {
     pub fn holds_gil(&self) -> bool {
         // SAFETY: reads one word.
         let running = unsafe { (self.running_thread_state)() };
-        running != 0 && running == WalkStart::new(self).thread_state()
+        running != 0 && running == WalkStart::new(self, Marking::OFF).thread_state()
     }
 }
 

@@ -6,7 +6,8 @@
 //! interpreter; until then, and in an interpreter that is refused, [`start_walk`] gives none.
 //!
 //! This module must never allocate, never write to the interpreter's memory apart from one destructor slot
-//! ([`watch_code_deaths`]), and never guess: what is not known is refused with a sentence.
+//! ([`watch_code_deaths`]) and the places in frames that [`markers`] names, and never guess: what is not known is
+//! refused with a sentence.
 
 mod codes;
 mod deaths;
@@ -14,6 +15,8 @@ mod frames;
 mod instances;
 mod interpreter;
 mod lines;
+mod marker_proof;
+mod markers;
 mod memory;
 mod once;
 #[cfg(feature = "frame-oracle")]
@@ -25,13 +28,14 @@ mod versions;
 
 use core::ffi::{c_int, c_void};
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU8, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 
 pub use codes::CodeText;
 pub use deaths::Watcher;
 use frames::WalkStart;
 pub use frames::{Frame, FrameReader, FrameWords};
 use interpreter::Interpreter;
+pub use markers::{Marker, Marking};
 use once::Once;
 pub use versions::Version;
 
@@ -73,6 +77,9 @@ static WALK_START: AtomicPtr<WalkStart> = AtomicPtr::new(ptr::null_mut());
 static REFUSAL: Once<&'static str> = Once::new();
 /// Whether the attributes of instances can be read; set by the self test.
 static CAN_READ_ATTRIBUTES: AtomicU8 = AtomicU8::new(0);
+
+/// Whether every walk reads every frame.
+static WALKS_ARE_PLAIN: AtomicBool = AtomicBool::new(false);
 
 /// Stands in for the interpreter's word until that is proven to be the right one.
 static NOT_FINALIZING: AtomicUsize = AtomicUsize::new(0);
@@ -170,7 +177,9 @@ unsafe extern "C" fn prove(_: *mut c_void) -> c_int {
             FINALIZING.store(finalizing as *mut AtomicUsize, Ordering::Release);
             CAN_READ_ATTRIBUTES.store(proof.can_read_attributes.into(), Ordering::Relaxed);
             STATE.store(PROVEN, Ordering::Release);
-            WALK_START_VALUE.set(WalkStart::new(interpreter));
+            // SAFETY: as above; frames have been proven.
+            let marking = unsafe { provable_marking(interpreter) };
+            WALK_START_VALUE.set(WalkStart::new(interpreter, marking));
             if let Some(start) = WALK_START_VALUE.get() {
                 WALK_START.store(ptr::from_ref(start).cast_mut(), Ordering::Release);
             }
@@ -179,6 +188,44 @@ unsafe extern "C" fn prove(_: *mut c_void) -> c_int {
     }
     // A pending call reports an exception with another value.
     0
+}
+
+/// Keeps markers out of frames: every walk then reads every frame. To be called before [`on_event`].
+pub fn walk_plainly() {
+    WALKS_ARE_PLAIN.store(true, Ordering::Relaxed);
+}
+
+/// The way to mark frames, if this interpreter's frames bear it.
+///
+/// # Safety
+///
+/// As for [`proof::run`], with the layout of frames proven.
+unsafe fn provable_marking(interpreter: &Interpreter) -> Marking {
+    let marking = Marking::new(&interpreter.layout.frame);
+    if WALKS_ARE_PLAIN.load(Ordering::Relaxed) {
+        return Marking::OFF;
+    }
+    // SAFETY: the same conditions.
+    let is_proven = unsafe { marker_proof::run(interpreter, &marking) };
+    if is_proven || markers::IS_CONTROL { marking } else { Marking::OFF }
+}
+
+/// How frames are marked; off until frames are ready.
+#[inline]
+pub fn marking() -> &'static Marking {
+    let start = WALK_START.load(Ordering::Acquire);
+    // SAFETY: null, or the static that was written before it was published, and never again.
+    unsafe { start.as_ref() }.map_or(&Marking::OFF, WalkStart::marking)
+}
+
+/// Whether an instruction is a call of a function, seen from a frame that waits for the function to return.
+///
+/// # Safety
+///
+/// Both words must come from one frame of the calling thread that is alive and not incomplete.
+pub unsafe fn is_call(code: usize, instruction: usize) -> bool {
+    // SAFETY: the same conditions.
+    proven().is_some_and(|interpreter| unsafe { codes::is_call(interpreter, code, instruction) })
 }
 
 /// The interpreter, if frames may be read.

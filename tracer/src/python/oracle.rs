@@ -25,6 +25,8 @@ static LAST_DEATH: AtomicUsize = AtomicUsize::new(0);
 fn note_death(code: usize) {
     DEATHS.fetch_add(1, Ordering::Relaxed);
     LAST_DEATH.store(code, Ordering::Relaxed);
+    // The library may be tracing as well.
+    crate::intern::code_died(code);
 }
 
 /// Finds the interpreter and schedules the self test. 0 no Python, 1 waiting, 2 proven, 3 refused.

@@ -13,7 +13,8 @@ use core::{ptr, slice};
 use super::codes::{self, CodeText, NAME_BYTES};
 use super::frames::{self, Frame, FrameReader, FrameWords};
 use super::instances;
-use super::interpreter::{Interpreter, MethodDefinition, Object};
+use super::interpreter::{Function, Interpreter, MethodDefinition, Object};
+use super::markers::Marking;
 use super::memory::{int, is_mapped, word};
 use super::versions::Instructions;
 
@@ -29,6 +30,7 @@ def comprehension(check):
             for value in generator(check)]
 list(map(comprehension, (check,)))
 ";
+const KNOWN_FUNCTIONS: [&CStr; 3] = [c"innermost", c"generator", c"comprehension"];
 /// The file that its code objects name.
 const KNOWN_FILE: &CStr = c"<heaphint>";
 /// Frames on the known stack; one more before 3.12, where a comprehension is a function of its own.
@@ -43,15 +45,22 @@ const FILE_INPUT: c_int = 257;
 const ONE_ARGUMENT: c_int = 8;
 
 /// The function that the known stack calls, as Python wants it described.
-struct Definition(UnsafeCell<MethodDefinition>);
+pub(super) struct Definition(UnsafeCell<MethodDefinition>);
 // SAFETY: written by nobody; the interpreter only asks for a pointer that could be written through.
 unsafe impl Sync for Definition {}
-static DEFINITION: Definition = Definition(UnsafeCell::new(MethodDefinition {
-    name: c"check".as_ptr(),
-    function: Some(check),
-    flags: ONE_ARGUMENT,
-    documentation: ptr::null(),
-}));
+static DEFINITION: Definition = Definition::new(check);
+
+impl Definition {
+    /// A function named `check` with one argument.
+    pub(super) const fn new(function: Function) -> Self {
+        Self(UnsafeCell::new(MethodDefinition {
+            name: c"check".as_ptr(),
+            function: Some(function),
+            flags: ONE_ARGUMENT,
+            documentation: ptr::null(),
+        }))
+    }
+}
 
 /// What came of the callback.
 static OUTCOME: AtomicU8 = AtomicU8::new(NOT_CALLED);
@@ -87,7 +96,7 @@ pub unsafe fn run(interpreter: &Interpreter) -> Result<Proof, &'static str> {
         return Err(UNEXPECTED_LAYOUT);
     }
     // SAFETY: the GIL is held.
-    if !unsafe { run_known_stack(interpreter) } {
+    if !unsafe { call_back(interpreter, KNOWN_STACK, &KNOWN_FUNCTIONS, &DEFINITION) } {
         return Err("the interpreter could not run heaphint's self test");
     }
     match OUTCOME.load(Ordering::Acquire) {
@@ -132,15 +141,25 @@ impl Drop for Owned<'_> {
     }
 }
 
-/// Runs [`KNOWN_STACK`] in a name space of its own; false if Python could not.
-unsafe fn run_known_stack(interpreter: &Interpreter) -> bool {
+/// Runs Python code, which defines the `named` functions, in a name space of its own where `check` is the function
+/// given; false if Python could not.
+///
+/// # Safety
+///
+/// The GIL must be held, at a point where Python code may run.
+pub(super) unsafe fn call_back(
+    interpreter: &Interpreter,
+    source: &CStr,
+    named: &[&CStr],
+    definition: &'static Definition,
+) -> bool {
     let functions = &interpreter.functions;
     let run = || -> Option<()> {
         // SAFETY: all are calls of the C interface under the GIL, with live objects.
         unsafe {
-            let code = (functions.compile)(KNOWN_STACK.as_ptr(), KNOWN_FILE.as_ptr(), FILE_INPUT);
+            let code = (functions.compile)(source.as_ptr(), KNOWN_FILE.as_ptr(), FILE_INPUT);
             let code = Owned::new(interpreter, code)?;
-            let check = (functions.new_function)(DEFINITION.0.get(), ptr::null_mut(), ptr::null_mut());
+            let check = (functions.new_function)(definition.0.get(), ptr::null_mut(), ptr::null_mut());
             let check = Owned::new(interpreter, check)?;
             let names = Owned::new(interpreter, (functions.new_dict)())?;
             let builtins = (functions.builtins)();
@@ -154,7 +173,7 @@ unsafe fn run_known_stack(interpreter: &Interpreter) -> bool {
             let result = (functions.evaluate)(code.object, names.object, names.object);
             let result = Owned::new(interpreter, result);
             // Functions and their name space refer to each other: take them apart instead of leaving garbage.
-            for name in [c"innermost", c"generator", c"comprehension"] {
+            for name in named {
                 if (functions.set_item)(names.object, name.as_ptr(), check.object) != 0 {
                     (functions.clear_error)();
                 }
@@ -172,6 +191,11 @@ unsafe extern "C" fn check(_module: Object, argument: Object) -> Object {
         let is_equal = unsafe { compare_stack(interpreter) }.is_some();
         OUTCOME.store(if is_equal { EQUAL } else { DIFFERENT }, Ordering::Release);
     }
+    returned(argument)
+}
+
+/// What a function that Python calls returns: its argument, with a reference for the caller.
+pub(super) fn returned(argument: Object) -> Object {
     match super::interpreter() {
         Some(interpreter) => {
             // SAFETY: the argument is alive; the caller expects a reference of its own.
@@ -188,7 +212,7 @@ unsafe extern "C" fn check(_module: Object, argument: Object) -> Object {
 ///
 /// The GIL must be held.
 unsafe fn compare_stack(interpreter: &Interpreter) -> Option<()> {
-    let thread_state = frames::WalkStart::new(interpreter).thread_state();
+    let thread_state = frames::WalkStart::new(interpreter, Marking::OFF).thread_state();
     if let Some(offset) = interpreter.layout.thread.cframe {
         // SAFETY: all known thread states are larger than this offset.
         is_mapped(unsafe { word(thread_state, offset) }, 16).then_some(())?;
@@ -203,7 +227,7 @@ unsafe fn compare_stack(interpreter: &Interpreter) -> Option<()> {
         }
         Owned::new(interpreter, object)?
     };
-    let reader = FrameReader::new(&interpreter.layout.frame);
+    let reader = FrameReader::new(&interpreter.layout.frame, &Marking::OFF);
     let mut text = CodeText::new();
     let mut known_frames = 0;
     for _ in 0..MOST_FRAMES {
@@ -245,7 +269,7 @@ unsafe fn skip_hidden(
     mut frame: *const Frame,
     expected: usize,
 ) -> Option<*const Frame> {
-    let reader = FrameReader::new(&interpreter.layout.frame);
+    let reader = FrameReader::new(&interpreter.layout.frame, &Marking::OFF);
     while !frame.is_null() && frame as usize != expected {
         is_mapped(frame as usize, 72).then_some(())?;
         // SAFETY: the frame's fixed part is mapped.

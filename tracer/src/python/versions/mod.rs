@@ -77,6 +77,43 @@ pub struct FrameLayout {
     pub locals: usize,
     /// In a frame *object*: the pointer to the frame; `None` where the object is the frame itself.
     pub in_object: Option<usize>,
+    /// Where a marker can be set.
+    pub marker: MarkerPlace,
+}
+
+/// Where a frame has room for a marker; [`super::markers`] says why nobody minds.
+#[derive(Clone, Copy, Debug)]
+pub enum MarkerPlace {
+    /// 3.9 and 3.10.
+    ActivationBit {
+        /// `f_trace_lines`, a `char`.
+        trace_lines: usize,
+        /// `f_gen`: null in frames that are not a generator's.
+        generator: usize,
+    },
+    /// 3.11 to 3.13.
+    DeadSlot {
+        /// `stacktop`, an `int`: how many locals and operands there are; -1 while the frame runs.
+        stack_top: usize,
+        /// The byte that says whether the frame was entered from C, where a frame without code does not say it.
+        is_entry: Option<usize>,
+    },
+}
+
+/// How the instruction word of a frame that waits for its callee shows that it is a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Calls {
+    /// Opcodes of calls, in all specialized and instrumented forms.
+    pub opcodes: &'static [u8],
+    /// How many code units before the one that the instruction word names these stand.
+    pub units_before: usize,
+    /// Opcodes of calls that the instruction word names itself.
+    pub named: &'static [u8],
+}
+
+impl Calls {
+    /// Where markers do not ask for it.
+    pub const UNKNOWN: Self = Self { opcodes: &[], units_before: 0, named: &[] };
 }
 
 /// A `PyCodeObject`.
@@ -92,6 +129,8 @@ pub struct CodeLayout {
     pub line_table: usize,
     /// How the line table is written, and what an instruction word means.
     pub instructions: Instructions,
+    /// Instructions that call.
+    pub calls: Calls,
 }
 
 /// What the instruction word of a frame means, and the form of the line table that belongs to it.

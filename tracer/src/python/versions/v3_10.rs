@@ -1,7 +1,8 @@
 //! CPython 3.10: frames are objects, instructions are counted in code units, lines are in `co_linetable`.
 
 use super::{
-    Attributes, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, TextLayout, ThreadLayout,
+    Attributes, Calls, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, MarkerPlace,
+    TextLayout, ThreadLayout,
 };
 
 pub const LAYOUT: Layout = Layout {
@@ -18,6 +19,7 @@ pub const LAYOUT: Layout = Layout {
         shim_owner: u16::MAX,
         locals: 352,
         in_object: None,
+        marker: MarkerPlace::ActivationBit { trace_lines: 84, generator: 88 },
     },
     code: CodeLayout {
         name: 112,
@@ -25,6 +27,7 @@ pub const LAYOUT: Layout = Layout {
         first_line: 40,
         line_table: 120,
         instructions: Instructions::UnitIndex,
+        calls: Calls::UNKNOWN,
     },
     text: TextLayout { ascii: 48, compact: 72 },
     instance: InstanceLayout {

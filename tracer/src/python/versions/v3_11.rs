@@ -1,7 +1,8 @@
 //! CPython 3.11: frames become plain structures, reached through a `_PyCFrame`.
 
 use super::{
-    Attributes, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, TextLayout, ThreadLayout,
+    Attributes, Calls, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, MarkerPlace,
+    TextLayout, ThreadLayout,
 };
 
 pub const LAYOUT: Layout = Layout {
@@ -18,6 +19,7 @@ pub const LAYOUT: Layout = Layout {
         shim_owner: u16::MAX,
         locals: 72,
         in_object: Some(24),
+        marker: MarkerPlace::DeadSlot { stack_top: 64, is_entry: Some(68) },
     },
     code: CodeLayout {
         name: 128,
@@ -25,6 +27,8 @@ pub const LAYOUT: Layout = Layout {
         first_line: 72,
         line_table: 136,
         instructions: Instructions::Pointer { bytecode: 184, first_traceable: 168 },
+        // The instruction word names the last inline cache of a call.
+        calls: Calls { opcodes: &[22, 23, 24, 171], units_before: 4, named: &[] },
     },
     text: TextLayout { ascii: 48, compact: 72 },
     instance: InstanceLayout {

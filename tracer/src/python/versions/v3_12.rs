@@ -1,7 +1,8 @@
 //! CPython 3.12: calls from C put a frame without Python code between (owner 3).
 
 use super::{
-    Attributes, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, TextLayout, ThreadLayout,
+    Attributes, Calls, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, MarkerPlace,
+    TextLayout, ThreadLayout,
 };
 
 pub const LAYOUT: Layout = Layout {
@@ -17,6 +18,7 @@ pub const LAYOUT: Layout = Layout {
         shim_owner: 3,
         locals: 72,
         in_object: Some(24),
+        marker: MarkerPlace::DeadSlot { stack_top: 64, is_entry: None },
     },
     code: CodeLayout {
         name: 128,
@@ -24,6 +26,12 @@ pub const LAYOUT: Layout = Layout {
         first_line: 68,
         line_table: 136,
         instructions: Instructions::Pointer { bytecode: 192, first_traceable: 176 },
+        // The instruction word names the last inline cache of a call; `CALL_FUNCTION_EX` has none.
+        calls: Calls {
+            opcodes: &[23, 24, 28, 29, 34, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 56, 171, 241],
+            units_before: 3,
+            named: &[142, 244],
+        },
     },
     text: TextLayout { ascii: 40, compact: 56 },
     instance: InstanceLayout {

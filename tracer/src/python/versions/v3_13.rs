@@ -1,7 +1,8 @@
 //! CPython 3.13: the interpreter publishes most offsets itself, in `_Py_DebugOffsets` at the start of `_PyRuntime`.
 
 use super::{
-    Attributes, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, TextLayout, ThreadLayout,
+    Attributes, Calls, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, MarkerPlace,
+    TextLayout, ThreadLayout,
 };
 
 /// The first bytes of `_Py_DebugOffsets`.
@@ -30,6 +31,12 @@ mod published {
 /// The only structure without published numbers that depends on the others: `_co_firsttraceable` stands this far
 /// before the byte code.
 const FIRST_TRACEABLE_BEFORE_BYTECODE: usize = 16;
+
+/// `CALL`, `CALL_FUNCTION_EX`, `CALL_KW`, the specialized forms of `CALL`, and the instrumented forms.
+const CALLS: [u8; 26] = [
+    53, 54, 57, 162, 163, 164, 165, 166, 167, 168, 169, 170, 171, 172, 173, 174, 175, 176, 177, 178, 179,
+    180, 181, 244, 245, 246,
+];
 
 /// The structures that are read are smaller than this (`_PyRuntime` aside).
 const LARGEST_OFFSET: usize = 4096;
@@ -64,6 +71,11 @@ pub unsafe fn layout(runtime: usize) -> Result<Layout, &'static str> {
             shim_owner: 3,
             locals: word(published::FRAME_LOCALS),
             in_object: Some(24),
+            marker: MarkerPlace::DeadSlot {
+                // The pointer to the instruction is followed by this `int`.
+                stack_top: word(published::FRAME_INSTRUCTION).saturating_add(8),
+                is_entry: None,
+            },
         },
         code: CodeLayout {
             name: word(published::CODE_QUALNAME),
@@ -74,6 +86,7 @@ pub unsafe fn layout(runtime: usize) -> Result<Layout, &'static str> {
                 bytecode,
                 first_traceable: bytecode.saturating_sub(FIRST_TRACEABLE_BEFORE_BYTECODE),
             },
+            calls: Calls { opcodes: &[], units_before: 0, named: &CALLS },
         },
         text: TextLayout {
             ascii: word(published::TEXT_ASCII_SIZE),

@@ -1,7 +1,8 @@
 //! CPython 3.9: frames are objects, lines are in `co_lnotab`.
 
 use super::{
-    Attributes, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, TextLayout, ThreadLayout,
+    Attributes, Calls, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, MarkerPlace,
+    TextLayout, ThreadLayout,
 };
 
 pub const LAYOUT: Layout = Layout {
@@ -18,6 +19,7 @@ pub const LAYOUT: Layout = Layout {
         shim_owner: u16::MAX,
         locals: 360,
         in_object: None,
+        marker: MarkerPlace::ActivationBit { trace_lines: 88, generator: 96 },
     },
     code: CodeLayout {
         name: 112,
@@ -25,6 +27,7 @@ pub const LAYOUT: Layout = Layout {
         first_line: 40,
         line_table: 120,
         instructions: Instructions::ByteIndex,
+        calls: Calls::UNKNOWN,
     },
     text: TextLayout { ascii: 48, compact: 72 },
     instance: InstanceLayout {
