@@ -4,7 +4,7 @@
 //! started the program fills the gaps, in slots of the capture that the tracer keeps for this. The file is written
 //! with plain writes: it may shrink or go away at any moment.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::mem::offset_of;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -79,7 +79,8 @@ fn observe(captures: &Captures, pid: u32, ended: &AtomicBool) {
 /// A process that records, and the place in its capture where its samples go.
 struct Process {
     file: File,
-    pid: u32,
+    /// `/proc/<pid>/statm`, which stays that process's even when its id is given to another one.
+    statm: File,
     started_unix_ms: u64,
     /// Byte offset of the first slot.
     slots_at: u64,
@@ -102,9 +103,10 @@ impl Process {
             .find(|extent| extent.table == Table::Observed as u32)?;
         let has_slots = header.lengths[Table::Observed as usize] as usize == TIMELINE_SLOTS
             && extent.pages as usize * PAGE >= TIMELINE_SLOTS * Sample::BYTES;
-        has_slots.then(|| Self {
+        has_slots.then_some(())?;
+        Some(Self {
             file,
-            pid: header.pid,
+            statm: File::open(format!("/proc/{}/statm", header.pid)).ok()?,
             started_unix_ms: header.started_unix_ms,
             slots_at: extent.first_page * PAGE as u64,
             ticks: vec![0; TIMELINE_SLOTS],
@@ -122,7 +124,11 @@ impl Process {
         let mut header = [0; Header::BYTES];
         self.file.read_exact_at(&mut header, 0).ok()?;
         let header = Header::decode(&header).filter(|header| header.status == Status::Recording as u32)?;
-        let rss_bytes = rss_bytes(self.pid)?;
+        // The process has just taken one itself.
+        if elapsed_ms.saturating_sub(header.elapsed_ms) < TIMELINE_TICK_MS {
+            return Some(());
+        }
+        let rss_bytes = rss_bytes(&self.statm)?;
         let (slot, tick_plus_one) =
             self.thinning.place(elapsed_ms, |slot| self.ticks.get(slot).copied().unwrap_or(0));
         *self.ticks.get_mut(slot)? = tick_plus_one;
@@ -131,15 +137,20 @@ impl Process {
         sample.encode(&mut bytes)?;
         let at = self.slots_at + (slot * Sample::BYTES) as u64;
         self.file.write_all_at(&bytes, at).ok()?;
-        let stride = self.thinning.stride.to_le_bytes();
-        self.file.write_all_at(&stride, offset_of!(Header, observed_stride) as u64).ok()
+        if header.observed_stride != self.thinning.stride {
+            let stride = self.thinning.stride.to_le_bytes();
+            self.file.write_all_at(&stride, offset_of!(Header, observed_stride) as u64).ok()?;
+        }
+        Some(())
     }
 }
 
 /// Resident set size of a process; `None` when it is gone.
-fn rss_bytes(pid: u32) -> Option<u64> {
-    let statm = fs::read_to_string(format!("/proc/{pid}/statm")).ok()?;
-    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+fn rss_bytes(statm: &File) -> Option<u64> {
+    let mut bytes = [0; 128];
+    let length = statm.read_at(&mut bytes, 0).ok()?;
+    let text = std::str::from_utf8(bytes.get(..length)?).ok()?;
+    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
     // SAFETY: takes a number.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     Some(pages * u64::try_from(page).unwrap_or(PAGE as u64))
