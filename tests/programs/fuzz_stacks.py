@@ -615,7 +615,16 @@ def one_place(function, number, depth):
 @shape
 def same_calls():
     callee = Callee()
-    choices = (callee, callee.method, callee.__getitem__, failing_callee, Callee, len, bytearray, str)
+    choices = (
+        callee,
+        callee.method,
+        callee.__getitem__,
+        failing_callee,
+        Callee,
+        len,
+        bytearray,
+        str,
+    )
     for _ in range(3):
         try:
             one_place(figures.random.choice(choices), 1, figures.random.randrange(4))
