@@ -57,10 +57,39 @@ impl Figure {
         }
     }
 
+    /// What it says of a place, for a list of choices.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Peak => "What was live at the process's peak",
+            Self::Max => "The place's own largest number of live bytes",
+            Self::Allocated => "Everything ever allocated",
+            Self::Leaked => "What was still live at the end",
+            Self::Temporary => "What was freed before its thread's next allocation",
+        }
+    }
+
     /// The figure with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|figure| figure.name() == name)
+    }
+}
+
+/// What a report orders its entries by and shows of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Measure {
+    /// The figure.
+    pub figure: Figure,
+    /// Whether the allocations behind it are counted, instead of their bytes.
+    pub counts: bool,
+}
+
+impl Measure {
+    /// Bytes of a figure.
+    #[must_use]
+    pub const fn bytes(figure: Figure) -> Self {
+        Self { figure, counts: false }
     }
 }
 
@@ -111,6 +140,16 @@ impl Figures {
             Figure::Allocated => Some(self.allocated_count),
             Figure::Leaked => Some(self.leaked_count),
             Figure::Temporary => Some(self.temporary_count),
+        }
+    }
+
+    /// Bytes or allocations of one figure; 0 allocations for `max`, which has no count.
+    #[must_use]
+    pub const fn of(&self, measure: Measure) -> u64 {
+        match (measure.counts, self.count(measure.figure)) {
+            (false, _) => self.bytes(measure.figure),
+            (true, Some(count)) => count,
+            (true, None) => 0,
         }
     }
 

@@ -11,12 +11,15 @@ pub mod limits;
 mod path;
 mod profile;
 mod size;
+mod tree;
 
-pub use figures::{Figure, Figures, Inexact};
+pub use figures::{Figure, Figures, Inexact, Measure};
 pub use heaphint_format::{Allocator, Capture, ReadError};
 pub use path::absolute;
 pub use profile::{
     AllocatorFigures, FileFigures, Frame, FunctionFigures, LineFigures, LocationFigures, ModuleFigures,
-    Profile, ProjectLine, Sample, Session, SizeClass, StackFigures, StackList, ThreadFigures, Through,
+    Profile, ProjectLine, Sample, Selection, Session, SizeClass, StackFigures, StackList, Summary, SummaryBy,
+    SummaryRow, TableRow, ThreadFigures, Through,
 };
 pub use size::{SizeError, Units, format_size, parse_size};
+pub use tree::{Tree, TreeId, TreeNode, TreeOptions, TreePlace};

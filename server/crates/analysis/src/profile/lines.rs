@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{FunctionId, LineId, Maximum, Node, NodeId, Profile};
+use super::{FunctionId, LineId, Maximum, Node, NodeId, Profile, Site};
 use crate::{Figures, Inexact};
 
 /// A line of a source file.
@@ -100,24 +100,20 @@ impl Maxima {
 }
 
 /// Sums over the stack tree, by line, function and file.
-struct Sums {
-    line_selfs: Vec<Figures>,
-    line_totals: Vec<Figures>,
-    function_totals: Vec<Figures>,
-    file_totals: Vec<Figures>,
+pub(super) struct Sums {
+    pub line_selfs: Vec<Figures>,
+    pub line_totals: Vec<Figures>,
+    pub function_selfs: Vec<Figures>,
+    pub function_totals: Vec<Figures>,
+    pub file_totals: Vec<Figures>,
     /// The function that a line is shown under.
-    line_functions: Vec<FunctionId>,
+    pub line_functions: Vec<FunctionId>,
 }
 
 impl Profile {
     /// Fills `files` and `outside_python`.
     pub(super) fn count_lines(&mut self, maxima: &Maxima) {
-        let mut at_node = vec![Figures::default(); self.nodes.len()];
-        for site in &self.sites {
-            if let Some(figures) = at_node.get_mut(site.node.index()) {
-                figures.add(&site.figures);
-            }
-        }
+        let at_node = self.at_node(&self.sites);
         self.outside_python = at_node.first().copied().unwrap_or_default();
         self.outside_python.max_bytes = self.outside_python.peak_bytes.max(self.outside_python.leaked_bytes);
         self.outside_python.inexact = maxima.everywhere.or(Some(Inexact::MaxIsLowerBound));
@@ -189,12 +185,25 @@ impl Profile {
         self.files = files;
     }
 
+    /// Adds sites up by the node at which their stacks end.
+    pub(super) fn at_node<'a>(&self, sites: impl IntoIterator<Item = &'a Site>) -> Vec<Figures> {
+        let mut at_node = vec![Figures::default(); self.nodes.len()];
+        for site in sites {
+            if let Some(figures) = at_node.get_mut(site.node.index()) {
+                figures.add(&site.figures);
+            }
+        }
+        at_node
+    }
+
     /// Adds up the tree in one walk. A stack counts once for a line, function or file: only where that is met first
     /// on the way down.
-    fn sums(&self, at_node: Vec<Figures>) -> Sums {
+    pub(super) fn sums(&self, at_node: Vec<Figures>) -> Sums {
         let mut line_selfs = vec![Figures::default(); self.lines.len()];
+        let mut function_selfs = vec![Figures::default(); self.functions.len()];
         for (node, figures) in self.nodes.iter().zip(&at_node).skip(1) {
             line_selfs[node.line.index()].add(figures);
+            function_selfs[node.function.index()].add(figures);
         }
         // Children come after their parents, so one pass from the end gives every subtree's sum.
         let mut below = at_node;
@@ -206,6 +215,7 @@ impl Profile {
         let mut sums = Sums {
             line_selfs,
             line_totals: vec![Figures::default(); self.lines.len()],
+            function_selfs,
             function_totals: vec![Figures::default(); self.functions.len()],
             file_totals: vec![Figures::default(); self.file_names.len()],
             line_functions: self.line_functions(&below),

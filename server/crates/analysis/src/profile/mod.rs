@@ -7,8 +7,11 @@ mod build;
 mod lines;
 mod modules;
 mod overview;
+mod selection;
 mod session;
 mod stacks;
+mod summary;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -19,8 +22,11 @@ use crate::Figures;
 pub use lines::{FileFigures, FunctionFigures, LineFigures};
 pub use modules::ModuleFigures;
 pub use overview::{AllocatorFigures, LocationFigures, ProjectLine, SizeClass, ThreadFigures};
+pub use selection::Selection;
 pub use session::Session;
 pub use stacks::{Frame, StackFigures, StackList, Through};
+pub use summary::{Summary, SummaryBy, SummaryRow};
+pub use table::TableRow;
 
 /// One moment of the timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +43,9 @@ macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        struct $name(u32);
+        pub(crate) struct $name(pub(crate) u32);
         impl $name {
-            const fn index(self) -> usize {
+            pub(crate) const fn index(self) -> usize {
                 self.0 as usize
             }
         }
@@ -59,43 +65,43 @@ ids! {
 }
 
 #[derive(Clone, Debug)]
-struct Function {
+pub(crate) struct Function {
     /// Qualified where the interpreter knows it.
-    qualname: String,
-    file: FileId,
-    first_line: u32,
+    pub(crate) qualname: String,
+    pub(crate) file: FileId,
+    pub(crate) first_line: u32,
 }
 
 impl Function {
     /// The name without what it is nested in: what every Python version knows.
-    fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.qualname.rsplit('.').next().unwrap_or_default()
     }
 }
 
 /// A frame on top of a stack. Node 0 is the empty stack; a parent is always lower than its children.
 #[derive(Clone, Copy, Debug)]
-struct Node {
-    parent: NodeId,
-    function: FunctionId,
-    line: LineId,
+pub(crate) struct Node {
+    pub(crate) parent: NodeId,
+    pub(crate) function: FunctionId,
+    pub(crate) line: LineId,
 }
 
 /// What one (stack, thread, allocator) allocated.
 #[derive(Clone, Debug)]
-struct Site {
-    node: NodeId,
-    thread: ThreadId,
+pub(crate) struct Site {
+    pub(crate) node: NodeId,
+    pub(crate) thread: ThreadId,
     /// `None` for one that a newer tracer knows.
-    allocator: Option<Allocator>,
-    figures: Figures,
-    sizes: [u32; SIZE_CLASSES],
+    pub(crate) allocator: Option<Allocator>,
+    pub(crate) figures: Figures,
+    pub(crate) sizes: [u32; SIZE_CLASSES],
 }
 
 #[derive(Clone, Debug)]
-struct ThreadName {
-    tid: u32,
-    name: String,
+pub(crate) struct ThreadName {
+    pub(crate) tid: u32,
+    pub(crate) name: String,
 }
 
 /// A line's or function's own maximum, as the tracer recorded it.
@@ -109,14 +115,14 @@ struct Maximum {
 #[derive(Clone, Debug)]
 pub struct Profile {
     session: Session,
-    file_names: Vec<String>,
+    pub(crate) file_names: Vec<String>,
     /// Of each file, whether it belongs to the profiled project.
-    in_project: Vec<bool>,
-    functions: Vec<Function>,
-    lines: Vec<(FileId, u32)>,
-    nodes: Vec<Node>,
-    sites: Vec<Site>,
-    threads: Vec<ThreadName>,
+    pub(crate) in_project: Vec<bool>,
+    pub(crate) functions: Vec<Function>,
+    pub(crate) lines: Vec<(FileId, u32)>,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) sites: Vec<Site>,
+    pub(crate) threads: Vec<ThreadName>,
     files: Vec<FileFigures>,
     outside_python: Figures,
     timeline: Vec<Sample>,

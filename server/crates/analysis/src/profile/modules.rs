@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{NodeId, Profile};
+use super::Profile;
 use crate::path::below;
 
 /// What a package allocated, with the standard library's work on its behalf.
@@ -23,19 +23,11 @@ impl Profile {
     /// The `most` packages that allocated most: by bytes, or by number for `by_count`.
     #[must_use]
     pub fn modules(&self, by_count: bool, most: usize) -> Vec<ModuleFigures> {
-        let of_file: Vec<Option<&str>> =
-            self.file_names.iter().map(|file| module_of(file, &self.session.project)).collect();
-        // Parents come first, so each node's answer is its own or its parent's.
-        let mut of_node: Vec<Option<&str>> = vec![None; self.nodes.len()];
-        for (index, node) in self.nodes.iter().enumerate().skip(1) {
-            let file = self.functions[node.function.index()].file;
-            of_node[index] = of_file[file.index()].or(of_node[node.parent.index()]);
-        }
+        let packages = self.packages();
         let mut sums: FxHashMap<&str, (u64, u64)> = FxHashMap::default();
         for site in &self.sites {
-            let NodeId(node) = site.node;
             let (bytes, count) = site.figures.bytes_and_count();
-            let sum = sums.entry(of_node[node as usize].unwrap_or(ROOT)).or_default();
+            let sum = sums.entry(packages[site.node.index()]).or_default();
             *sum = (sum.0.saturating_add(bytes), sum.1.saturating_add(count));
         }
         let mut modules: Vec<ModuleFigures> = sums
@@ -48,6 +40,19 @@ impl Profile {
         });
         modules.truncate(most);
         modules
+    }
+
+    /// For each stack the package it belongs to.
+    pub(crate) fn packages(&self) -> Vec<&str> {
+        let of_file: Vec<Option<&str>> =
+            self.file_names.iter().map(|file| module_of(file, &self.session.project)).collect();
+        // Parents come first, so each node's answer is its own or its parent's.
+        let mut of_node: Vec<&str> = vec![ROOT; self.nodes.len()];
+        for (index, node) in self.nodes.iter().enumerate().skip(1) {
+            let file = self.functions[node.function.index()].file;
+            of_node[index] = of_file[file.index()].unwrap_or(of_node[node.parent.index()]);
+        }
+        of_node
     }
 }
 

@@ -19,6 +19,14 @@ pub struct Frame<'a> {
     pub line: u32,
 }
 
+impl Frame<'_> {
+    /// Whether it belongs to Python's import system, which stands between an import and the imported module.
+    #[must_use]
+    pub fn is_import_system(&self) -> bool {
+        self.file.starts_with("<frozen importlib")
+    }
+}
+
 /// What a stack goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Through<'a> {
@@ -171,7 +179,7 @@ impl Profile {
     }
 
     /// The innermost frame of a stack.
-    pub(super) fn frame(&self, at: NodeId) -> Frame<'_> {
+    pub(crate) fn frame(&self, at: NodeId) -> Frame<'_> {
         let node = &self.nodes[at.index()];
         let function = &self.functions[node.function.index()];
         Frame {
@@ -183,7 +191,7 @@ impl Profile {
     }
 
     /// A thread as people see it: its name, else its number.
-    pub(super) fn thread_name(&self, id: ThreadId) -> String {
+    pub(crate) fn thread_name(&self, id: ThreadId) -> String {
         match self.threads.get(id.index()) {
             Some(thread) if !thread.name.is_empty() => thread.name.clone(),
             Some(thread) if thread.tid != 0 => format!("thread {}", thread.tid),
