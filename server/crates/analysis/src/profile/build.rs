@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::lines::Maxima;
 use super::{
-    FileId, Function, FunctionId, LineId, Maximum, Node, NodeId, Profile, Sample, Session, Site, ThreadId,
+    FileId, Function, FunctionId, LineId, Maximum, Node, NodeId, Process, Profile, Session, Site, ThreadId,
     ThreadName,
 };
 use crate::Figures;
@@ -39,8 +39,8 @@ pub(super) fn profile(captures: &[Capture]) -> Profile {
     let mut builder = Builder::default();
     builder.root();
     let mut whole = Figures::default();
-    for capture in captures {
-        builder.capture(capture);
+    for (process, capture) in captures.iter().enumerate() {
+        builder.capture(capture, process as u32);
     }
     for site in &builder.sites {
         whole.add(&site.figures);
@@ -52,16 +52,6 @@ pub(super) fn profile(captures: &[Capture]) -> Profile {
 
     let mut maxima = builder.maxima;
     maxima.everywhere = session.inexact;
-    let timeline = captures.first().map_or_else(Vec::new, |capture| {
-        let samples = capture.timeline.iter();
-        samples
-            .map(|sample| Sample {
-                elapsed_ms: sample.elapsed_ms,
-                rss_bytes: sample.rss_bytes,
-                heap_bytes: sample.heap_bytes,
-            })
-            .collect()
-    });
     let mut profile = Profile {
         session,
         file_names: builder.file_names,
@@ -73,7 +63,7 @@ pub(super) fn profile(captures: &[Capture]) -> Profile {
         threads: builder.threads,
         files: Vec::new(),
         outside_python: Figures::default(),
-        timeline,
+        processes: captures.iter().map(Process::of).collect(),
     };
     profile.count_lines(&maxima);
     profile
@@ -95,7 +85,7 @@ impl Builder {
         self.nodes.push(Node { parent: NodeId(0), function, line });
     }
 
-    fn capture(&mut self, capture: &Capture) {
+    fn capture(&mut self, capture: &Capture, process: u32) {
         let mut texts = FileTexts {
             ids: FxHashMap::default(),
             raw_names: FxHashMap::default(),
@@ -131,7 +121,7 @@ impl Builder {
         let first_thread = self.threads.len() as u32;
         for thread in &capture.threads {
             let name = self.name(capture, thread.name);
-            self.threads.push(ThreadName { tid: thread.tid, name });
+            self.threads.push(ThreadName { tid: thread.tid, process, name });
         }
         for site in &capture.sites {
             let stack = if (site.stack as usize) < capture.stacks.len() { site.stack } else { 0 };

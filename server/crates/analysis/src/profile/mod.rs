@@ -4,9 +4,12 @@
 //! and the stack trees are joined. After that it knows nothing of the capture format.
 
 mod build;
+mod graph;
 mod lines;
 mod modules;
+mod origin;
 mod overview;
+mod processes;
 mod selection;
 mod session;
 mod stacks;
@@ -19,9 +22,12 @@ use heaphint_format::{Allocator, Capture, SIZE_CLASSES};
 
 use crate::Figures;
 
+pub use graph::{Graph, GraphFile, GraphFunction, GraphNode, GraphSite, GraphThread};
 pub use lines::{FileFigures, FunctionFigures, LineFigures};
 pub use modules::ModuleFigures;
+pub use origin::Origin;
 pub use overview::{AllocatorFigures, LocationFigures, ProjectLine, SizeClass, ThreadFigures};
+pub use processes::Process;
 pub use selection::Selection;
 pub use session::Session;
 pub use stacks::{Frame, StackFigures, StackList, Through};
@@ -101,6 +107,8 @@ pub(crate) struct Site {
 #[derive(Clone, Debug)]
 pub(crate) struct ThreadName {
     pub(crate) tid: u32,
+    /// Index into [`Profile::processes`].
+    pub(crate) process: u32,
     pub(crate) name: String,
 }
 
@@ -125,7 +133,7 @@ pub struct Profile {
     pub(crate) threads: Vec<ThreadName>,
     files: Vec<FileFigures>,
     outside_python: Figures,
-    timeline: Vec<Sample>,
+    processes: Vec<Process>,
 }
 
 impl Profile {
@@ -170,6 +178,12 @@ impl Profile {
     /// RSS and heap of the first process over time.
     #[must_use]
     pub fn timeline(&self) -> &[Sample] {
-        &self.timeline
+        self.processes.first().map_or(&[], |process| &process.timeline)
+    }
+
+    /// The processes of the session, the one that was started first.
+    #[must_use]
+    pub fn processes(&self) -> &[Process] {
+        &self.processes
     }
 }

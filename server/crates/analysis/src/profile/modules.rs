@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::Profile;
+use super::origin::is_standard_library;
 use crate::path::below;
 
 /// What a package allocated, with the standard library's work on its behalf.
@@ -57,7 +58,7 @@ impl Profile {
 }
 
 /// The top-level package or module that a file belongs to; `None` for the standard library and for what is no file.
-fn module_of<'a>(file: &'a str, project: &str) -> Option<&'a str> {
+pub(super) fn module_of<'a>(file: &'a str, project: &str) -> Option<&'a str> {
     if file.is_empty() || file.starts_with('<') {
         return None;
     }
@@ -78,16 +79,6 @@ fn module_of<'a>(file: &'a str, project: &str) -> Option<&'a str> {
         return top(rest.strip_prefix("src/").unwrap_or(rest));
     }
     top(file.rsplit('/').next().unwrap_or(file))
-}
-
-/// Whether a file lies in `lib/python3.N` of some installation.
-fn is_standard_library(file: &str) -> bool {
-    let folders: Vec<&str> = file.split('/').collect();
-    folders.windows(2).any(|pair| {
-        let version = pair[1].strip_prefix("python3.");
-        pair[0].starts_with("lib")
-            && version.is_some_and(|minor| minor.trim_end_matches('t').parse::<u8>().is_ok())
-    })
 }
 
 #[cfg(test)]

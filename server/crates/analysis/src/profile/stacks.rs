@@ -3,6 +3,7 @@
 use heaphint_format::Allocator;
 use rustc_hash::FxHashMap;
 
+use super::origin::is_import_system;
 use super::{NodeId, Profile, ThreadId};
 use crate::{Figure, Figures};
 
@@ -23,7 +24,7 @@ impl Frame<'_> {
     /// Whether it belongs to Python's import system, which stands between an import and the imported module.
     #[must_use]
     pub fn is_import_system(&self) -> bool {
-        self.file.starts_with("<frozen importlib")
+        is_import_system(self.file)
     }
 }
 

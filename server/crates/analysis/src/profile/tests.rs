@@ -246,3 +246,48 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_graph_has_every_site_at_its_stack() {
+    let mut child = program();
+    child.header.pid = 4712;
+    let worker = child.thread(0, "");
+    child.site(1, 7, 1, 1, 0).thread_and_allocator = Site::key(worker, Allocator::Malloc);
+    child.timeline.push(Sample { tick_plus_one: 1, elapsed_ms: 5, rss_bytes: 9, heap_bytes: 8 });
+    let profile = Profile::from_captures(&[program().capture(), child.capture()]);
+    let pids: Vec<u32> = profile.processes().iter().map(|process| process.pid).collect();
+    assert_eq!(pids, [4711, 4712]);
+    assert_eq!((profile.timeline().len(), profile.processes()[1].timeline.len()), (0, 1));
+
+    let graph = profile.graph();
+    let stack = |mut at: u32| {
+        let mut frames = Vec::new();
+        while at != 0 {
+            let node = graph.nodes[at as usize];
+            assert!(node.parent < at);
+            frames.push((graph.functions[node.function as usize].qualname, node.line));
+            at = node.parent;
+        }
+        frames.reverse();
+        frames
+    };
+    let rows: Vec<_> = graph
+        .sites
+        .iter()
+        .map(|site| {
+            let thread = &graph.threads[site.thread as usize];
+            (stack(site.node).len(), site.figures.peak_bytes, thread.process, thread.name.as_str())
+        })
+        .collect();
+    let main = |process| {
+        [(0, 100, process, "MainThread"), (2, 2 * MIB, process, "MainThread")]
+            .into_iter()
+            .chain([(4, MIB, process, "MainThread"), (5, 3 * MIB, process, "MainThread")])
+    };
+    let expected: Vec<_> = main(0).chain(main(1)).chain([(1, 7, 1, "other threads")]).collect();
+    assert_eq!(rows, expected);
+    assert_eq!(stack(graph.sites[3].node).last(), Some(&("read", 12)));
+
+    let library = graph.files.iter().find(|file| file.path.ends_with("io.py")).unwrap();
+    assert_eq!((library.origin, library.module), (Origin::Library, Some("lib")));
+}
