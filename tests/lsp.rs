@@ -6,3 +6,5 @@ mod limits;
 mod plumbing;
 mod profile;
 mod project;
+mod running;
+mod what;

@@ -1,6 +1,6 @@
 /** The user's settings in the shape the server reads; one function, so that the server never sees two shapes. */
 import * as vscode from "vscode";
-import type { Figure, Settings, Units } from "./protocol";
+import type { Figure, OnSave, Settings, Units } from "./protocol";
 
 export const SECTION = "heaphint";
 
@@ -15,5 +15,6 @@ export function readSettings(): Settings {
       minimumBytes: configuration.get<number>("inlayHints.minimumBytes", 1024 * 1024),
     },
     units: configuration.get<Units>("units", "iec"),
+    profileOnSave: configuration.get<OnSave>("profileOnSave", "never"),
   };
 }

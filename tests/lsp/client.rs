@@ -184,6 +184,13 @@ impl Client {
         self.child.wait().expect("a child");
     }
 
+    /// The most memory that the server had at any moment, bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    }
+
     /// Opens a document.
     pub fn open(&mut self, uri: &str, text: &str) {
         self.notify(

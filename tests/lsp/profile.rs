@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::project::{APP, Project};
+use super::project::{APP, Project, labels};
 
 const MIB: u64 = 1 << 20;
 
@@ -19,10 +19,6 @@ fn profiled(text: &str, parts: Value) -> (Client, Project, String, Value) {
     client.open(&uri, text);
     let finished = client.profile(json!({"uri": uri}));
     (client, project, uri, finished)
-}
-
-fn labels(hints: &[(u64, u64, String)]) -> Vec<(u64, &str)> {
-    hints.iter().map(|(line, _, label)| (*line, label.as_str())).collect()
 }
 
 #[test]
@@ -196,16 +192,6 @@ fn settings_are_asked_for_where_the_editor_can_answer() {
 }
 
 #[test]
-fn arguments_and_the_folder_reach_the_program() {
-    let text = "import os, sys\nprint(sys.argv[1:], os.getcwd(), sys.stdin.read() == '')\n";
-    let project = Project::new(&[("sub/app.py", text)]);
-    let mut client = Client::initialized();
-    client.profile(json!({"uri": project.uri("sub/app.py"), "args": ["a b", "--c"]}));
-    let expected = format!("['a b', '--c'] {} True", project.path("sub").display());
-    client.told("window/logMessage", |params| params["message"] == expected.as_str());
-}
-
-#[test]
 fn progress_goes_to_the_editors_token() {
     let project = Project::new(&[("app.py", APP)]);
     let mut client = Client::initialized();
@@ -360,36 +346,4 @@ fn captures_of_others_are_shown_when_they_appear() {
     assert_eq!(labels(&client.hints(&uri))[0], (3, "120 MiB peak"));
     let ignored = std::fs::read_to_string(project.path(".heaphint/.gitignore")).expect("a file");
     assert_eq!(ignored, "*\n");
-}
-
-#[test]
-fn a_unittest_is_run_alone() {
-    let text = "import unittest\n\nclass TestA(unittest.TestCase):\n    def test_b(self):\n        self.kept = bytearray(6 * 1024 * 1024)\n\n    def test_c(self):\n        raise SystemExit(9)\n";
-    let project = Project::new(&[("tests/test_app.py", text)]);
-    let uri = project.uri("tests/test_app.py");
-    let mut client = Client::initialized();
-    client.open(&uri, text);
-    let test = client.lenses(&uri)[1].3.clone();
-    let finished = client.profile(test);
-    assert_eq!(finished["outcome"], "finished", "{finished}");
-    assert_eq!(labels(&client.hints(&uri)), [(4, "6.00 MiB peak")]);
-}
-
-#[test]
-fn a_test_function_is_run_by_pytest() {
-    // What is called pytest here runs what pytest would run.
-    let pytest =
-        "import runpy, sys\npath, _, name = sys.argv[1].partition('::')\nrunpy.run_path(path)[name]()\n";
-    let text =
-        "def test_a():\n    kept = bytearray(6 * 1024 * 1024)\n\ndef test_b():\n    raise SystemExit(9)\n";
-    let project = Project::new(&[("tests/test_app.py", text), ("pytest.py", pytest)]);
-    let uri = project.uri("tests/test_app.py");
-    let mut client = Client::initialized();
-    client.open(&uri, text);
-    let finished = client.profile(json!({"uri": uri, "test": "test_a"}));
-    assert_eq!(finished["outcome"], "finished", "{finished}");
-    assert_eq!(labels(&client.hints(&uri)), [(1, "6.00 MiB peak")]);
-    // The runner's own frames are left out.
-    let hover = client.hover(&uri, 1);
-    assert!(!hover.contains("runpy"), "{hover}");
 }

@@ -1,10 +1,13 @@
 //! A project on disk whose files cost what their text says.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::support::interpreter::Interpreter;
 
 /// Keeps 80 MiB and drops 40 MiB: its peak is 120 MiB.
 pub const APP: &str = r#"import os
@@ -58,8 +61,26 @@ impl Project {
         fs::rename(new, path).expect("a file");
     }
 
+    /// Writes a program, and returns its path.
+    pub fn program(&self, name: &str, text: &str) -> PathBuf {
+        self.write(name, text);
+        let path = self.path(name);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a file");
+        path
+    }
+
     /// `initialize` parts of an editor that has this folder open.
     pub fn folders(&self) -> Value {
         json!({"workspaceFolders": [{"uri": self.uri(""), "name": "project"}]})
     }
+}
+
+/// The interpreter that programs run with.
+pub fn python() -> PathBuf {
+    Interpreter::default().path
+}
+
+/// Lines and labels of hints.
+pub fn labels(hints: &[(u64, u64, String)]) -> Vec<(u64, &str)> {
+    hints.iter().map(|(line, _, label)| (*line, label.as_str())).collect()
 }

@@ -3,6 +3,7 @@
 //!
 //! Nothing here waits for the program or writes to the terminal; who asks for a [`Launch`] runs its command.
 
+pub mod configuration;
 mod diagnose;
 mod elf;
 mod interpreter;

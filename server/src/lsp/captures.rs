@@ -15,6 +15,7 @@ use lsp_types::MessageType;
 
 use super::results::Results;
 use super::server::Server;
+use super::sources::Sources;
 use crate::launch::header;
 
 /// The end of a capture's name.
@@ -26,20 +27,20 @@ const KEPT: usize = 20;
 /// How often a capture that somebody else records is looked at. Its end changes a mapping, which is no event.
 const POLL: Duration = Duration::from_millis(500);
 
-/// The captures of one more run of `script`, as a pattern: each process puts its id in place of `%p`. Makes the
+/// The captures of one more run of what is called `name`, as a pattern: each process puts its id in place of `%p`. Makes the
 /// folder, and deletes old captures of the server there.
 ///
 /// # Errors
 /// When the folder cannot be made.
-pub fn prepare(folder: &Path, script: &Path) -> io::Result<PathBuf> {
+pub fn prepare(folder: &Path, name: &str) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let ignore = folder.join(".gitignore");
     if !ignore.exists() {
         fs::write(ignore, "*\n")?;
     }
     delete_old(folder);
-    // A `%p` in the script's name would be taken for ours.
-    let name = script.file_stem().unwrap_or_default().to_string_lossy().replace('%', "_");
+    // A `%p` in the name would be taken for ours.
+    let name = name.replace(['%', '/'], "_");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(folder.join(format!("{OWN_PREFIX}{name}-{}.%p.{EXTENSION}", now.as_millis())))
 }
@@ -131,11 +132,11 @@ async fn show(server: &Arc<Server>, path: PathBuf) {
     let loaded = tokio::task::spawn_blocking(move || {
         let profile = read(&[path])?;
         let started = UNIX_EPOCH + Duration::from_millis(profile.session().started_unix_ms);
-        Ok::<_, anyhow::Error>(Results::new(profile, root, None, started, HashMap::new()))
+        Ok::<_, anyhow::Error>(Results::new(profile, root, None, &Sources::new(started, HashMap::new())))
     });
     match loaded.await {
         Ok(Ok(results)) => {
-            server.show_results(Some(Arc::new(results)));
+            server.show(results);
             server.outbox.log(MessageType::INFO, format!("Showing {name}."));
         }
         Ok(Err(error)) => {

@@ -21,6 +21,8 @@ pub struct Features {
     pub code_lens_refresh: bool,
     /// Hovers may hold Markdown.
     pub markdown: bool,
+    /// What programs write may come in messages of our own.
+    pub program_output: bool,
     /// Diagnostics may point to other places.
     pub related_information: bool,
 }
@@ -51,6 +53,10 @@ impl Features {
                 .unwrap_or_default(),
             // The first format is the one the editor prefers; without a list it is plain text.
             markdown: hover_formats.and_then(|formats| formats.first()) == Some(&MarkupKind::Markdown),
+            program_output: capabilities
+                .experimental
+                .as_ref()
+                .is_some_and(|experimental| experimental["heaphintOutput"] == true),
             related_information: document
                 .and_then(|d| d.publish_diagnostics.as_ref())
                 .and_then(|p| p.related_information)

@@ -3,6 +3,7 @@
 //! Nothing here waits inside a handler: a handler that waits for the editor while the editor's answer stands in
 //! line behind other messages would wait for ever.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -10,17 +11,22 @@ use futures::future::BoxFuture;
 use lsp_types::MessageType;
 use lsp_types::notification::{LogMessage, Notification, ShowMessage};
 use lsp_types::request::Request;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tower_lsp::Client;
 
 /// An editor that has not answered after this time is treated as if it had refused.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of program output that are on their way to the editor at any moment, over all runs.
+const MAX_OUTPUT_BYTES: usize = 256 << 10;
 
 /// The way to the editor.
 #[derive(Debug, Clone)]
 pub struct Outbox {
     client: Client,
     queue: mpsc::UnboundedSender<Delivery>,
+    /// Bytes of program output that may be on their way.
+    output: Arc<Semaphore>,
 }
 
 type Delivery = BoxFuture<'static, ()>;
@@ -34,7 +40,25 @@ impl Outbox {
                 delivery.await;
             }
         });
-        Self { client, queue }
+        Self { client, queue, output: Arc::new(Semaphore::new(MAX_OUTPUT_BYTES)) }
+    }
+
+    /// Sends a notification of `bytes` after all earlier ones. Waits while many of its kind are on their way, so it
+    /// is for threads of their own only, never for tasks.
+    pub fn notify_in_turn<N>(&self, runtime: &tokio::runtime::Handle, params: N::Params, bytes: usize)
+    where
+        N: Notification + 'static,
+        N::Params: Send + 'static,
+    {
+        let bytes = u32::try_from(bytes.clamp(1, MAX_OUTPUT_BYTES)).unwrap_or(1);
+        // Nobody closes it; without a permit the server is ending.
+        let Ok(permit) = runtime.block_on(self.output.clone().acquire_many_owned(bytes)) else { return };
+        let client = self.client.clone();
+        let delivery = async move {
+            client.send_notification::<N>(params).await;
+            drop(permit);
+        };
+        let _ = self.queue.send(delivery.boxed());
     }
 
     /// Sends a notification after all earlier ones.

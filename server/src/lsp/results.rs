@@ -1,17 +1,51 @@
-//! The figures of the last run, with the texts of the files as they were when it started.
+//! The figures of runs, with the texts of the files as they were when each started.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
+use std::sync::Arc;
 
 use heaphint_analysis::{FileFigures, Frame, FunctionFigures, Profile};
 
-use super::documents::{Baseline, Text};
+use super::documents::Baseline;
+use super::runs::RunId;
+use super::sources::{Source, Sources};
 use crate::python::{Function, Outline};
 
-/// The last run.
+/// The runs whose figures are shown: of each project one.
+#[derive(Debug, Clone, Default)]
+pub struct Shown(Vec<Arc<Results>>);
+
+impl Shown {
+    /// The run that was shown last.
+    pub fn last(&self) -> Option<&Arc<Results>> {
+        self.0.last()
+    }
+
+    /// The run of a project.
+    pub fn of_root(&self, root: &Path) -> Option<&Arc<Results>> {
+        self.0.iter().find(|results| results.root == root)
+    }
+
+    /// The run that knows a file: its own project's, else the newest one.
+    pub fn of_file(&self, path: &Path) -> Option<(&Arc<Results>, &FileResults)> {
+        let known = || self.0.iter().rev().filter_map(|results| Some((results, results.file(path)?)));
+        let own = known().filter(|(results, _)| path.starts_with(&results.root));
+        own.max_by_key(|(results, _)| results.root.as_os_str().len()).or_else(|| known().next())
+    }
+
+    /// Shows a run instead of its project's last one.
+    pub fn show(&mut self, results: Arc<Results>) {
+        self.0.retain(|shown| shown.root != results.root);
+        self.0.push(results);
+    }
+
+    /// Shows nothing any more.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// A run.
 #[derive(Debug)]
 pub struct Results {
     /// The project's root.
@@ -20,31 +54,25 @@ pub struct Results {
     pub target: Option<PathBuf>,
     /// What was recorded.
     pub profile: Profile,
+    /// The server's own run to which the figures belong.
+    pub run: Option<RunId>,
+    /// The program is running: figures are those of the moment at which they were read.
+    pub live: bool,
     files: HashMap<PathBuf, FileResults>,
 }
 
-/// A source file of the last run.
+/// A source file of a run.
 #[derive(Debug)]
 pub struct FileResults {
     /// Its name in the profile.
     pub name: String,
-    path: PathBuf,
-    /// When the run started.
-    started: SystemTime,
-    baseline: OnceLock<Arc<Baseline>>,
-    outline: OnceLock<Arc<Outline>>,
+    source: Arc<Source>,
 }
 
 impl Results {
-    /// The results of a run that began at `started`. `texts` are files as they were then; other files of the
-    /// project are read now, files of libraries when somebody opens them. Call it where it may block.
-    pub fn new(
-        profile: Profile,
-        root: PathBuf,
-        target: Option<PathBuf>,
-        started: SystemTime,
-        mut texts: HashMap<PathBuf, String>,
-    ) -> Self {
+    /// What was recorded by a run with these sources. Files of the project are read now when nobody has yet, those
+    /// of libraries when somebody opens them. Call it where it may block.
+    pub fn new(profile: Profile, root: PathBuf, target: Option<PathBuf>, sources: &Sources) -> Self {
         let mut files = HashMap::new();
         let names = profile.files().iter().map(|file| (file.path.clone(), file.in_project));
         // The profiled file has hints for limits and comments even when none of its lines allocated.
@@ -54,21 +82,13 @@ impl Results {
             if !path.is_absolute() || files.contains_key(&path) {
                 continue;
             }
-            let file = FileResults {
-                name,
-                path: path.clone(),
-                started,
-                baseline: OnceLock::new(),
-                outline: OnceLock::new(),
-            };
-            if let Some(text) = texts.remove(&path) {
-                let _ = file.baseline.set(Arc::new(Baseline { text: Text::new(text), certain: true }));
-            } else if in_project {
+            let file = FileResults { name, source: sources.file(&path) };
+            if in_project {
                 file.baseline();
             }
             files.insert(path, file);
         }
-        Self { root, target, profile, files }
+        Self { root, target, profile, run: None, live: false, files }
     }
 
     /// A file of the run.
@@ -80,7 +100,7 @@ impl Results {
     pub fn project_files(&self) -> Vec<&FileResults> {
         let in_project = |file: &&FileResults| self.figures(file).is_none_or(|figures| figures.in_project);
         let mut files: Vec<_> = self.files.values().filter(in_project).collect();
-        files.sort_by(|a, b| a.path.cmp(&b.path));
+        files.sort_by(|a, b| a.path().cmp(b.path()));
         files
     }
 
@@ -118,33 +138,16 @@ impl Results {
 impl FileResults {
     /// Its absolute path.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.source.path()
     }
 
     /// The text that ran. Reads the file when nobody asked before.
     pub fn baseline(&self) -> Arc<Baseline> {
-        self.baseline
-            .get_or_init(|| {
-                let text = read_source(&self.path).unwrap_or_default();
-                let written = fs::metadata(&self.path).and_then(|metadata| metadata.modified());
-                let certain = written.is_ok_and(|written| written <= self.started);
-                Arc::new(Baseline { text: Text::new(text), certain })
-            })
-            .clone()
+        self.source.baseline()
     }
 
     /// Functions and comments of the text that ran.
     pub fn outline(&self) -> Arc<Outline> {
-        self.outline
-            .get_or_init(|| Arc::new(Outline::parse(self.baseline().text.as_str(), &self.path)))
-            .clone()
+        self.source.outline()
     }
-}
-
-/// A source file as editors show it: without a byte order mark, and with replacement characters where it is not
-/// UTF-8.
-pub fn read_source(path: &Path) -> std::io::Result<String> {
-    let bytes = fs::read(path)?;
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    Ok(String::from_utf8_lossy(bytes).into_owned())
 }

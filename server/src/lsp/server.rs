@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lsp_types::{
     CodeActionParams, CodeActionResponse, CodeLens, CodeLensParams, DidChangeConfigurationParams,
-    DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams, ExecuteCommandParams,
-    Hover, HoverParams, InitializeParams, InitializeResult, InitializedParams, InlayHint, InlayHintParams,
-    Url, WorkDoneProgressCancelParams,
+    DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
+    DidSaveTextDocumentParams, ExecuteCommandParams, Hover, HoverParams, InitializeParams, InitializeResult,
+    InitializedParams, InlayHint, InlayHintParams, Url, WorkDoneProgressCancelParams,
 };
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -17,7 +17,7 @@ use tower_lsp::{Client, LanguageServer};
 use super::captures::Followed;
 use super::handlers;
 use super::outbox::Outbox;
-use super::results::Results;
+use super::results::{Results, Shown};
 use super::runs::Runs;
 use super::state::{State, View};
 use super::watch::Watch;
@@ -73,9 +73,28 @@ impl Server {
         }
     }
 
-    /// Shows the figures of a run instead of the last one's, or none.
-    pub fn show_results(&self, results: Option<Arc<Results>>) {
-        self.state().set_results(results);
+    /// Shows the figures of a run instead of its project's last one's. Those of a newer run stay: for good while this
+    /// one goes on, and else while that one does.
+    pub fn show(&self, results: Results) {
+        let live = results.live;
+        {
+            let mut state = self.state();
+            let shown = state.shown.of_root(&results.root).and_then(|shown| shown.run);
+            if shown > results.run && (live || shown.is_some_and(|run| self.runs.is_active(run))) {
+                return;
+            }
+            state.change_shown(|shown| shown.show(Arc::new(results)));
+        }
+        self.refresh();
+        // What a program holds while it runs is neither its peak nor a leak.
+        if !live {
+            self.check.notify_one();
+        }
+    }
+
+    /// Takes all figures away.
+    pub fn clear(&self) {
+        self.state().change_shown(Shown::clear);
         self.refresh();
         self.check.notify_one();
     }
@@ -122,6 +141,10 @@ impl LanguageServer for Backend {
 
     async fn did_change(&self, params: DidChangeTextDocumentParams) {
         handlers::did_change(&self.0, params);
+    }
+
+    async fn did_save(&self, params: DidSaveTextDocumentParams) {
+        handlers::did_save(&self.0, &params);
     }
 
     async fn did_close(&self, params: DidCloseTextDocumentParams) {

@@ -14,6 +14,8 @@ pub fn read(value: &Value) -> (Settings, Vec<String>) {
     let hints = &value["inlayHints"];
     part(&value["python"], "python", "a path or null", &mut settings.python, &mut problems);
     part(&value["units"], "units", "\"iec\" or \"si\"", &mut settings.units, &mut problems);
+    let on_save = "\"never\", \"again\" or \"file\"";
+    part(&value["profileOnSave"], "profileOnSave", on_save, &mut settings.profile_on_save, &mut problems);
     let to = &mut settings.inlay_hints;
     part(&hints["enabled"], "inlayHints.enabled", "true or false", &mut to.enabled, &mut problems);
     let figures = "\"peak\", \"max\", \"allocated\", \"leaked\" or \"temporary\"";

@@ -10,7 +10,7 @@ use lsp_types::Url;
 use super::documents::{Document, Documents, Match, Text};
 use super::ext::Settings;
 use super::features::Features;
-use super::results::{FileResults, Results};
+use super::results::{FileResults, Results, Shown};
 use crate::python::Function;
 
 /// What the server knows.
@@ -26,8 +26,8 @@ pub struct State {
     pub folders: Vec<PathBuf>,
     /// Open documents.
     pub documents: Documents,
-    /// The last run.
-    pub results: Option<Arc<Results>>,
+    /// The runs whose figures are shown.
+    pub shown: Shown,
 }
 
 /// A document and what belongs to it at one moment.
@@ -39,38 +39,40 @@ pub struct View {
     pub settings: Arc<Settings>,
     /// The document.
     pub document: Arc<Document>,
-    /// The last run.
+    /// The run that knows the document's file.
     pub results: Option<Arc<Results>>,
 }
 
 impl State {
     /// A document and what belongs to it.
     pub fn view(&self, uri: &Url) -> Option<View> {
+        let document = self.documents.get(uri)?;
+        let shown = document.path.as_deref().and_then(|path| self.shown.of_file(path));
         Some(View {
             features: self.features,
             settings: self.settings.clone(),
-            document: self.documents.get(uri)?,
-            results: self.results.clone(),
+            results: shown.map(|(results, _)| results.clone()),
+            document,
         })
     }
 
-    /// A document that was just opened, matched to the last run.
+    /// A document that was just opened, matched to the run that knows it.
     pub fn open(&mut self, uri: Url, mut document: Document) {
-        let file = document.path.as_deref().and_then(|path| self.results.as_ref()?.file(path));
-        document.track(file.map(FileResults::baseline));
+        let shown = document.path.as_deref().and_then(|path| self.shown.of_file(path));
+        document.track(shown.map(|(_, file)| file.baseline()));
         self.documents.open(uri, document);
     }
 
-    /// Puts the results of a run in place of the last ones, or takes those away.
-    pub fn set_results(&mut self, results: Option<Arc<Results>>) {
-        self.results = results;
-        let results = self.results.as_deref();
-        self.documents.track(|path| Some(results?.file(path)?.baseline()));
+    /// Shows other runs from now on.
+    pub fn change_shown(&mut self, change: impl FnOnce(&mut Shown)) {
+        change(&mut self.shown);
+        let shown = &self.shown;
+        self.documents.track(|path| Some(shown.of_file(path)?.1.baseline()));
     }
 }
 
 impl View {
-    /// The last run, and this document in it.
+    /// The run that knows this document's file, and the file in it.
     pub fn file(&self) -> Option<(&Results, &FileResults)> {
         let results = self.results.as_deref()?;
         Some((results, results.file(self.document.path.as_deref()?)?))

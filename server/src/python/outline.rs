@@ -14,6 +14,8 @@ pub struct Outline {
     pub functions: Vec<Function>,
     /// Tests that can be run one by one.
     pub tests: Vec<Test>,
+    /// Classes whose tests can be run together.
+    pub test_classes: Vec<Test>,
     /// The line of `if __name__ == "__main__":`.
     pub main_guard: Option<u32>,
     /// Comments for heaphint.
@@ -44,7 +46,7 @@ pub struct Test {
     pub name: String,
     /// Who can run it.
     pub runner: TestRunner,
-    /// The line of `def`.
+    /// The line of `def` or `class`.
     pub line: u32,
 }
 
@@ -86,10 +88,10 @@ impl Outline {
         self.functions.get(at).filter(|function| function.def_line == def_line)
     }
 
-    /// The test with this name.
+    /// The test, or the class of tests, with this name.
     #[must_use]
     pub fn test(&self, name: &str) -> Option<&Test> {
-        self.tests.iter().find(|test| test.name == name)
+        self.tests.iter().chain(&self.test_classes).find(|test| test.name == name)
     }
 }
 
@@ -101,7 +103,7 @@ fn is_test_file(path: &Path) -> bool {
 
 /// What surrounds a node.
 enum Scope {
-    Class { name: String, is_test_case: bool },
+    Class { name: String, is_test_case: bool, line: u32 },
     Function { name: String },
 }
 
@@ -139,7 +141,8 @@ impl Reader<'_> {
                 let is_test_case = node.child_by_field_name("superclasses").is_some_and(|bases| {
                     self.slice(bases).split([',', '(', ')']).any(|b| b.trim().ends_with("TestCase"))
                 });
-                self.scopes.push(Scope::Class { name: self.name(node), is_test_case });
+                let line = self.line(node.start_byte());
+                self.scopes.push(Scope::Class { name: self.name(node), is_test_case, line });
             }
             "function_definition" => {
                 let name = self.name(node);
@@ -193,17 +196,24 @@ impl Reader<'_> {
         }
         let mut path = Vec::new();
         let mut in_test_case = false;
+        let mut class_line = None;
         for scope in &self.scopes {
-            let Scope::Class { name, is_test_case } = scope else { return };
+            let Scope::Class { name, is_test_case, line } = scope else { return };
             in_test_case = *is_test_case;
+            class_line = Some(*line);
             path.push(name.as_str());
         }
         let collected = self.is_test_file && path.iter().all(|class| class.starts_with("Test"));
         if !in_test_case && !collected {
             return;
         }
-        path.push(name);
         let runner = if in_test_case { TestRunner::Unittest } else { TestRunner::Pytest };
+        if let Some(line) =
+            class_line.filter(|line| self.outline.test_classes.iter().all(|c| c.line != *line))
+        {
+            self.outline.test_classes.push(Test { name: path.join("::"), runner, line });
+        }
+        path.push(name);
         self.outline.tests.push(Test { name: path.join("::"), runner, line });
     }
 
@@ -316,6 +326,9 @@ if (__name__ == '__main__'):
         assert_eq!(names("test_app.py"), ["TestA::test_b", "C::test_d", "test_e"]);
         assert_eq!(names("app.py"), ["C::test_d"]);
         let outline = Outline::parse(SOURCE, Path::new("app_test.py"));
+        let classes: Vec<_> = outline.test_classes.iter().map(|c| (c.name.as_str(), c.line)).collect();
+        assert_eq!(classes, [("TestA", 13), ("C", 18)]);
+        assert_eq!(outline.test("C").map(|t| t.runner), Some(TestRunner::Unittest));
         assert_eq!(outline.test("C::test_d").map(|t| t.runner), Some(TestRunner::Unittest));
         assert_eq!(outline.test("test_e").map(|t| t.runner), Some(TestRunner::Pytest));
     }

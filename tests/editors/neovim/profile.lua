@@ -66,7 +66,8 @@ vim.lsp.codelens.refresh({ bufnr = buffer })
 check("a lens on the first line and on the main guard", wait(function()
   local lines = {}
   for _, lens in ipairs(vim.lsp.codelens.get(buffer)) do
-    lines[lens.range.start.line] = lens.command and lens.command.title
+    local line = lens.range.start.line
+    lines[line] = lines[line] or (lens.command and lens.command.title)
   end
   return lines[0] == "Profile memory" and lines[line_of("__main__")] == "Profile memory"
 end), vim.lsp.codelens.get(buffer))

@@ -8,7 +8,8 @@ use lsp_types::{Diagnostic, DiagnosticSeverity, NumberOrString, Range, Url};
 
 use super::{Diagnostics, Input};
 use crate::lsp::documents::{Document, Text};
-use crate::lsp::results::{FileResults, Results, read_source};
+use crate::lsp::results::{FileResults, Results};
+use crate::lsp::sources::read_source;
 use crate::python::{LimitComment, LimitTarget, Outline};
 
 impl Input {

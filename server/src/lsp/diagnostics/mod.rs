@@ -13,8 +13,9 @@ use lsp_types::{Diagnostic, MessageType, PublishDiagnosticsParams, Url};
 use super::documents::{Document, Text};
 use super::ext::Units;
 use super::features::Features;
-use super::results::{Results, read_source};
+use super::results::Results;
 use super::server::Server;
+use super::sources::read_source;
 
 /// Diagnostics by file.
 type Diagnostics = BTreeMap<Url, Vec<Diagnostic>>;
@@ -64,7 +65,7 @@ fn publish(server: &Server, published: &Diagnostics, diagnostics: &Diagnostics) 
 impl Input {
     fn now(server: &Server) -> Self {
         let state = server.state();
-        let results = state.results.clone();
+        let results = state.shown.last().cloned();
         let roots = results.iter().map(|results| &results.root).chain(&state.folders);
         let roots: BTreeSet<_> = roots.cloned().collect();
         Self {

@@ -140,7 +140,9 @@ impl Documents {
     pub fn track(&mut self, baseline: impl Fn(&std::path::Path) -> Option<Arc<Baseline>>) {
         for document in self.open.values_mut() {
             let baseline = document.path.as_deref().and_then(&baseline);
-            if baseline.is_some() || document.tracking.is_some() {
+            // Figures that grow belong to the same text all the time.
+            let tracked = document.tracking.as_ref().map(Tracking::baseline);
+            if tracked.map(Arc::as_ptr) != baseline.as_ref().map(Arc::as_ptr) {
                 Arc::make_mut(document).track(baseline);
             }
         }

@@ -37,6 +37,11 @@ impl Tracking {
         Self { baseline, origins }
     }
 
+    /// The text that ran.
+    pub fn baseline(&self) -> &Arc<Baseline> {
+        &self.baseline
+    }
+
     /// What a row shows.
     pub fn match_of(&self, row: usize, text: &Text) -> Option<Match> {
         let origin = (*self.origins.get(row)?)?;

@@ -8,8 +8,10 @@ use lsp_types::{
 use tower_lsp::jsonrpc::Result;
 
 use super::blocking;
-use crate::lsp::ext::{PROFILE_COMMAND, ProfileParams};
+use crate::lsp::ext::PROFILE_COMMAND;
+use crate::lsp::offers::{self, Offer};
 use crate::lsp::server::Server;
+use crate::lsp::state::View;
 
 /// The kind of the actions: a source action, so that no editor shows a light bulb on every line.
 pub const KIND: CodeActionKind = CodeActionKind::new("source.heaphint");
@@ -28,25 +30,33 @@ pub async fn code_action(
     }
     let uri = params.text_document.uri.clone();
     let Some(view) = server.view(&uri) else { return Ok(None) };
-    if view.document.path.is_none() || !view.document.is_python {
-        return Ok(None);
-    }
     let line = params.range.start.line + 1;
-    blocking(move || {
-        let outline = view.document.outline();
-        let function = outline.functions.iter().rfind(|f| (f.first_line..=f.last_line).contains(&line));
-        let test = function.and_then(|f| outline.tests.iter().find(|test| test.line == f.def_line));
-        let test = test.map(|test| action(&uri, Some(test.name.clone())));
-        Some(test.into_iter().chain([action(&uri, None)]).collect())
-    })
-    .await
+    blocking(move || Some(actions(&view, &uri, line))).await
 }
 
-fn action(uri: &Url, test: Option<String>) -> CodeActionOrCommand {
-    let what = test.clone().unwrap_or_else(|| "this file".into());
-    let title = format!("Profile memory of {what}");
-    let params = ProfileParams { uri: uri.clone(), args: None, test };
-    let arguments = serde_json::to_value(params).ok().map(|params| vec![params]);
+/// The runs that somebody at this 1-based line may want: that of the test there first, then those of the file.
+fn actions(view: &View, uri: &Url, line: u32) -> CodeActionResponse {
+    let outline = view.document.outline();
+    let function = outline.functions.iter().rfind(|f| (f.first_line..=f.last_line).contains(&line));
+    let mut offers = offers::of_document(uri, &view.document);
+    // What is offered in several places is one action.
+    let mut seen = Vec::new();
+    offers.retain(|offer| {
+        let is_here = function.is_some_and(|function| function.def_line == offer.line) || offer.line == line;
+        let is_wanted =
+            if offer.params.test.is_some() { is_here } else { view.document.is_python || is_here };
+        is_wanted && !seen.contains(&offer.params) && {
+            seen.push(offer.params.clone());
+            true
+        }
+    });
+    offers.sort_by_key(|offer| offer.params.test.is_none());
+    offers.into_iter().map(action).collect()
+}
+
+fn action(offer: Offer) -> CodeActionOrCommand {
+    let title = offer.long_title;
+    let arguments = serde_json::to_value(offer.params).ok().map(|params| vec![params]);
     CodeActionOrCommand::CodeAction(CodeAction {
         title: title.clone(),
         kind: Some(KIND),

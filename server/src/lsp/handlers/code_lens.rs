@@ -7,7 +7,8 @@ use lsp_types::{CodeLens, CodeLensParams, Command, Url};
 use tower_lsp::jsonrpc::Result;
 
 use super::blocking;
-use crate::lsp::ext::{PROFILE_COMMAND, ProfileParams};
+use crate::lsp::ext::PROFILE_COMMAND;
+use crate::lsp::offers::{self, Offer};
 use crate::lsp::server::Server;
 use crate::lsp::state::View;
 use crate::lsp::wording;
@@ -17,35 +18,23 @@ use crate::python::Function;
 pub async fn code_lens(server: &Arc<Server>, params: &CodeLensParams) -> Result<Option<Vec<CodeLens>>> {
     let uri = params.text_document.uri.clone();
     let Some(view) = server.view(&uri) else { return Ok(None) };
-    if view.document.path.is_none() || !view.document.is_python {
-        return Ok(None);
-    }
     blocking(move || Some(lenses(&view, &uri))).await
 }
 
 fn lenses(view: &View, uri: &Url) -> Vec<CodeLens> {
-    let outline = view.document.outline();
-    let mut lenses = vec![profile_lens(view, uri, 1, None)];
-    if let Some(line) = outline.main_guard.filter(|line| *line != 1) {
-        lenses.push(profile_lens(view, uri, line, None));
+    let mut lenses: Vec<_> =
+        offers::of_document(uri, &view.document).into_iter().map(|offer| profile_lens(view, offer)).collect();
+    if view.file().is_some() {
+        let outline = view.document.outline();
+        lenses.extend(outline.functions.iter().filter_map(|function| figures_lens(view, function)));
     }
-    lenses
-        .extend(outline.tests.iter().map(|test| profile_lens(view, uri, test.line, Some(test.name.clone()))));
-    lenses.extend(outline.functions.iter().filter_map(|function| figures_lens(view, function)));
     lenses
 }
 
-fn profile_lens(view: &View, uri: &Url, line: u32, test: Option<String>) -> CodeLens {
-    let params = ProfileParams { uri: uri.clone(), args: None, test };
-    lens(
-        view,
-        line,
-        Command {
-            title: "Profile memory".into(),
-            command: PROFILE_COMMAND.into(),
-            arguments: serde_json::to_value(params).ok().map(|params| vec![params]),
-        },
-    )
+fn profile_lens(view: &View, offer: Offer) -> CodeLens {
+    let arguments = serde_json::to_value(offer.params).ok().map(|params| vec![params]);
+    let command = Command { title: offer.title.into(), command: PROFILE_COMMAND.into(), arguments };
+    lens(view, offer.line, command)
 }
 
 fn figures_lens(view: &View, function: &Function) -> Option<CodeLens> {

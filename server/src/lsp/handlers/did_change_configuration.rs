@@ -34,9 +34,9 @@ pub async fn fetch(server: &Server) {
 pub fn section(settings: &Value) -> Option<&Value> {
     let object = settings.as_object()?;
     let is_section = |key: &str| object.contains_key(key);
-    object
-        .get("heaphint")
-        .or_else(|| ["python", "inlayHints", "units"].into_iter().any(is_section).then_some(settings))
+    object.get("heaphint").or_else(|| {
+        ["python", "inlayHints", "units", "profileOnSave"].into_iter().any(is_section).then_some(settings)
+    })
 }
 
 /// Uses new settings from now on.

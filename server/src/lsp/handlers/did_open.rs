@@ -9,9 +9,9 @@ use crate::lsp::server::Server;
 pub fn did_open(server: &Server, params: DidOpenTextDocumentParams) {
     let item = params.text_document;
     let document = Document::new(&item.uri, &item.language_id, item.version, item.text);
-    let results = server.state().results.clone();
-    if let (Some(results), Some(path)) = (results, &document.path)
-        && let Some(file) = results.file(path)
+    let shown = server.state().shown.clone();
+    if let Some(path) = &document.path
+        && let Some((_, file)) = shown.of_file(path)
     {
         // A library's file is read here, while the state is not locked.
         file.baseline();

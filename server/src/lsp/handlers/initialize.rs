@@ -5,12 +5,13 @@ use std::sync::Arc;
 use lsp_types::{
     CodeActionOptions, CodeActionProviderCapability, CodeLensOptions, ExecuteCommandOptions,
     HoverProviderCapability, InitializeParams, InitializeResult, OneOf, ServerCapabilities, ServerInfo,
-    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, WorkDoneProgressOptions,
+    TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions, TextDocumentSyncSaveOptions,
+    WorkDoneProgressOptions,
 };
 
 use super::code_action::KIND;
 use super::did_change_configuration::section;
-use crate::lsp::ext::{CLEAR_COMMAND, PROFILE_COMMAND};
+use crate::lsp::ext::{CANCEL_COMMAND, CLEAR_COMMAND, PROFILE_COMMAND};
 use crate::lsp::features::Features;
 use crate::lsp::server::Server;
 use crate::lsp::settings;
@@ -33,6 +34,7 @@ pub fn initialize(server: &Server, params: &InitializeParams) -> InitializeResul
             text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
                 open_close: Some(true),
                 change: Some(TextDocumentSyncKind::INCREMENTAL),
+                save: Some(TextDocumentSyncSaveOptions::Supported(true)),
                 ..TextDocumentSyncOptions::default()
             })),
             hover_provider: Some(HoverProviderCapability::Simple(true)),
@@ -43,7 +45,7 @@ pub fn initialize(server: &Server, params: &InitializeParams) -> InitializeResul
             })),
             code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(false) }),
             execute_command_provider: Some(ExecuteCommandOptions {
-                commands: vec![PROFILE_COMMAND.into(), CLEAR_COMMAND.into()],
+                commands: [PROFILE_COMMAND, CANCEL_COMMAND, CLEAR_COMMAND].map(String::from).into(),
                 work_done_progress_options: WorkDoneProgressOptions { work_done_progress: Some(true) },
             }),
             ..ServerCapabilities::default()

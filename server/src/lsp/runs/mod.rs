@@ -1,30 +1,41 @@
 //! Runs that somebody asked for: a program under the tracer, from the command to the annotations.
 
+mod live;
 mod plan;
 mod process;
+mod program;
 mod progress;
+mod relay;
 mod run;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lsp_types::ProgressToken;
+use lsp_types::{ProgressToken, Url};
 use tokio::sync::watch;
 
-use super::ext::ProfileParams;
+use super::ext::{ProfileParams, ProfileWhat};
 use super::server::Server;
 use process::Group;
+
+pub use program::own_module;
 
 /// Runs that are going on.
 #[derive(Debug, Default)]
 pub struct Runs {
-    last: AtomicU64,
+    last_id: AtomicU64,
     active: Mutex<HashMap<RunId, Active>>,
+    /// Of each project the last run, the newest at the end.
+    last: Mutex<Vec<(Option<PathBuf>, ProfileParams)>>,
+    /// Groups with processes that outlived their run.
+    left_behind: Mutex<Vec<Group>>,
 }
 
 /// Names a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Later runs are greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RunId(u64);
 
 impl std::fmt::Display for RunId {
@@ -36,6 +47,7 @@ impl std::fmt::Display for RunId {
 #[derive(Debug)]
 struct Active {
     token: ProgressToken,
+    params: ProfileParams,
     cancel: watch::Sender<bool>,
     group: Option<Group>,
 }
@@ -43,10 +55,16 @@ struct Active {
 impl Runs {
     /// Starts a run and returns at once. Progress goes to `token`, or to one that the editor is asked for.
     pub fn start(&self, server: &Arc<Server>, params: ProfileParams, token: Option<ProgressToken>) -> RunId {
-        let id = RunId(self.last.fetch_add(1, Ordering::Relaxed) + 1);
+        let id = RunId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
+        let params = self.resolved(params);
         let (cancel, is_cancelled) = watch::channel(false);
         let own_token = ProgressToken::String(format!("heaphint/run-{id}"));
-        let active = Active { token: token.clone().unwrap_or(own_token.clone()), cancel, group: None };
+        let active = Active {
+            token: token.clone().unwrap_or(own_token.clone()),
+            params: params.clone(),
+            cancel,
+            group: None,
+        };
         self.active().insert(id, active);
         let token = match token {
             Some(token) => run::Token::Given(token),
@@ -61,6 +79,31 @@ impl Runs {
         id
     }
 
+    /// What is meant by "again": the last run of the file's project, else the last one of all.
+    fn resolved(&self, params: ProfileParams) -> ProfileParams {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let root = params.uri.to_file_path().ok().map(|path| plan::root_of(&path));
+        if params.what == Some(ProfileWhat::Again) {
+            let same_root = last.iter().rev().find(|(of, _)| *of == root);
+            return same_root.or(last.last()).map_or(params, |(_, params)| params.clone());
+        }
+        last.retain(|(of, _)| *of != root);
+        last.push((root, params.clone()));
+        params
+    }
+
+    /// The last run of a file's project, to be run again.
+    pub fn last_of(&self, uri: &Url) -> Option<ProfileParams> {
+        let root = uri.to_file_path().ok().map(|path| plan::root_of(&path));
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.iter().find(|(of, _)| *of == root).map(|(_, params)| params.clone())
+    }
+
+    /// Whether a run goes on.
+    pub fn is_active(&self, id: RunId) -> bool {
+        self.active().contains_key(&id)
+    }
+
     /// Cancels the run that this progress tells about. Others are no error: the run may just have ended.
     pub fn cancel(&self, token: &ProgressToken) {
         for active in self.active().values().filter(|active| active.token == *token) {
@@ -68,7 +111,23 @@ impl Runs {
         }
     }
 
-    /// Ends every run at once.
+    /// Cancels the run with this name, or every run.
+    pub fn cancel_named(&self, name: Option<&str>) {
+        for (id, active) in self.active().iter() {
+            if name.is_none_or(|name| id.to_string() == name) {
+                active.cancel.send_replace(true);
+            }
+        }
+    }
+
+    /// Cancels runs of the same thing: they would tell of a program that is no more.
+    pub fn cancel_same(&self, params: &ProfileParams) {
+        for active in self.active().values().filter(|active| active.params == *params) {
+            active.cancel.send_replace(true);
+        }
+    }
+
+    /// Ends every run at once, and what ended runs left behind.
     pub fn kill_all(&self) {
         for active in self.active().values() {
             active.cancel.send_replace(true);
@@ -76,6 +135,21 @@ impl Runs {
                 group.signal(libc::SIGKILL);
             }
         }
+        self.left_behind().drain(..).for_each(Group::kill_rest);
+    }
+
+    /// A run's program has ended; processes that it left behind must not outlive the server.
+    fn leave(&self, id: RunId, group: Group) {
+        self.set_group(id, None);
+        let mut left_behind = self.left_behind();
+        left_behind.retain(|group| group.has_rest());
+        if group.has_rest() {
+            left_behind.push(group);
+        }
+    }
+
+    fn left_behind(&self) -> MutexGuard<'_, Vec<Group>> {
+        self.left_behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set_group(&self, id: RunId, group: Option<Group>) {

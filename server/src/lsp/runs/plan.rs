@@ -1,28 +1,29 @@
-//! What to run: a script, or one test of it.
+//! A program that is ready to be started, out of what somebody asked for.
 
-use std::ffi::OsString;
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
+use super::program::{PYTEST, Program};
 use crate::launch::{Launch, Output, Spec, Target, project_root};
 use crate::lsp::captures;
-use crate::lsp::ext::ProfileParams;
-use crate::lsp::results::read_source;
+use crate::lsp::ext::{ProfileParams, ProfileWhat};
 use crate::lsp::watch::CAPTURES_FOLDER;
-use crate::python::{Outline, TestRunner};
-
-/// The module that runs tests.
-const PYTEST: &str = "pytest";
 
 /// A program, ready to be started.
 #[derive(Debug)]
 pub struct Plan {
     /// The program under the tracer.
     pub launch: Launch,
-    /// The file that was asked for, as the kernel names it.
-    pub target: PathBuf,
+    /// Variables beside the server's own.
+    pub environment: BTreeMap<String, String>,
+    /// Its standard input; `None` when there is nothing to read.
+    pub stdin: Option<File>,
+    /// The Python file that was asked for, as the kernel names it.
+    pub file: Option<PathBuf>,
     /// The project's root.
     pub root: PathBuf,
 }
@@ -33,98 +34,99 @@ impl Plan {
     /// # Errors
     /// One sentence that says what to do.
     pub fn new(params: &ProfileParams, python: Option<&str>) -> anyhow::Result<Self> {
-        let Ok(target) = params.uri.to_file_path() else {
+        let Ok(path) = params.uri.to_file_path() else {
             bail!("only files on this machine can be profiled, and {} is none", params.uri)
         };
-        let Some(target) = target.canonicalize().ok().filter(|target| target.is_file()) else {
-            bail!("there is no file {}: save it first", target.display())
+        let Some(path) = path.canonicalize().ok() else {
+            bail!("there is no file {}: save it first", path.display())
         };
-        let script_folder = target.parent().unwrap_or(Path::new("/")).to_owned();
-        let root = project_root(Some(&target), &script_folder);
-        let python_arguments = match &params.test {
-            Some(test) => test_arguments(&root, &target, test)?,
-            None => PythonArguments {
-                directory: script_folder,
-                target: Target::Script(target.clone()),
-                arguments: Vec::new(),
-            },
-        };
-        let PythonArguments { directory, target: program, mut arguments } = python_arguments;
-        arguments.extend(params.args.iter().flatten().map(OsString::from));
-        let needs_pytest = program == Target::Module(PYTEST.into());
+        let needs_file = !matches!(
+            params.what,
+            Some(ProfileWhat::AllTests | ProfileWhat::Configuration | ProfileWhat::Import)
+        );
+        if needs_file && !path.is_file() {
+            bail!("{} is not a Python file", path.display())
+        }
+        let root = root_of(&path);
+        let program = Program::new(params, &path, &root)?;
+        let name = capture_name(params, &path);
+        let plan = Self::prepare(program, python, &root, &name)?;
+        Ok(Self { file: Some(path).filter(|path| needs_file || is_python(path)), ..plan })
+    }
+
+    fn prepare(program: Program, python: Option<&str>, root: &Path, name: &str) -> anyhow::Result<Self> {
+        let needs_pytest = program.target == Target::Module(PYTEST.into());
         let folder = root.join(CAPTURES_FOLDER);
-        let path = captures::prepare(&folder, &target)
+        let path = captures::prepare(&folder, name)
             .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+        let python_of_program = program.python.or_else(|| python.map(PathBuf::from));
         let launch = Launch::prepare(Spec {
-            target: program,
-            arguments,
-            python: python.map(|python| interpreter(python, &root)),
+            target: program.target,
+            arguments: program.arguments,
+            python: python_of_program.map(|python| interpreter(python, root)),
             tracer_library: None,
-            directory,
+            directory: program.directory,
             output: Output::File { path, overwrite: false },
         })?;
-        if needs_pytest && !has_pytest(launch.program(), &root) {
+        if needs_pytest && !has_pytest(launch.program(), root) {
+            if let Some(other) = program.without_pytest {
+                return Self::prepare(*other, python, root, name);
+            }
             let python = launch.program().display();
             bail!("this test needs pytest: install it with `{python} -m pip install pytest`");
         }
-        Ok(Self { launch, target, root })
+        let stdin = program.stdin.open().context("the program's standard input cannot be opened")?;
+        Ok(Self { launch, environment: program.environment, stdin, file: None, root: root.to_owned() })
+    }
+
+    /// The command, with everything set but its output.
+    pub fn command(&mut self) -> Command {
+        let mut command = self.launch.command();
+        command.envs(&self.environment);
+        command.stdin(self.stdin.take().map_or_else(Stdio::null, Stdio::from));
+        command
     }
 }
 
-/// The interpreter of the settings: a name stays a name, a path is relative to the project.
-fn interpreter(python: &str, root: &Path) -> PathBuf {
-    if python.contains('/') { root.join(python) } else { PathBuf::from(python) }
+/// The project of a file or folder.
+pub fn root_of(path: &Path) -> PathBuf {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("/")) };
+    project_root(None, folder)
 }
 
-/// How Python is called.
-struct PythonArguments {
-    directory: PathBuf,
-    target: Target,
-    arguments: Vec<OsString>,
+fn is_python(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "py" || extension == "pyw")
 }
 
-/// One test, by pytest or by `unittest`.
-fn test_arguments(root: &Path, target: &Path, test: &str) -> anyhow::Result<PythonArguments> {
-    let text = read_source(target).with_context(|| format!("{} cannot be read", target.display()))?;
-    let outline = Outline::parse(&text, target);
-    match outline.test(test).map(|test| test.runner) {
-        Some(TestRunner::Unittest) => unittest_arguments(root, target, test),
-        // pytest itself says what is wrong with a name that nobody knows.
-        Some(TestRunner::Pytest) | None => {
-            let mut node = target.as_os_str().to_owned();
-            node.push("::");
-            node.push(test);
-            Ok(PythonArguments {
-                directory: root.to_owned(),
-                target: Target::Module(PYTEST.into()),
-                arguments: vec![node],
-            })
-        }
+/// A word for the names of the run's captures.
+fn capture_name(params: &ProfileParams, path: &Path) -> String {
+    match (params.what, &params.name) {
+        (Some(ProfileWhat::AllTests), _) => "tests".to_owned(),
+        (Some(ProfileWhat::Configuration | ProfileWhat::Import), Some(name)) => name.clone(),
+        _ => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
     }
 }
 
-fn unittest_arguments(root: &Path, target: &Path, test: &str) -> anyhow::Result<PythonArguments> {
-    let stem = target.file_stem().unwrap_or_default().to_string_lossy();
-    let below_root = target.with_extension("");
-    let below_root = below_root.strip_prefix(root).unwrap_or(Path::new(&*stem));
-    let parts: Vec<String> = below_root.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-    // A module in a folder whose name is no identifier can only be found from that folder.
-    let (directory, module) = if parts.iter().all(|part| is_identifier(part)) {
-        (root, parts.join("."))
-    } else if is_identifier(&stem) {
-        (target.parent().unwrap_or(root), stem.into_owned())
-    } else {
-        bail!("unittest cannot import {}: rename it to a Python identifier", target.display())
-    };
-    Ok(PythonArguments {
-        directory: directory.to_owned(),
-        target: Target::Module("unittest".into()),
-        arguments: vec![format!("{module}.{}", test.replace("::", ".")).into()],
-    })
+/// What runs, as people name it: `app.py`, `TestA::test_b`, `the import of app.core`.
+pub fn subject(params: &ProfileParams) -> String {
+    let path = params.uri.to_file_path().unwrap_or_default();
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let module = || super::program::own_module(&path).map_or_else(|_| file.clone(), |(_, module)| module);
+    match (params.what, &params.test, &params.name) {
+        (Some(ProfileWhat::Configuration), _, Some(name)) => name.clone(),
+        (Some(ProfileWhat::Import), _, Some(name)) => format!("the import of {name}"),
+        (Some(ProfileWhat::Import), _, None) => format!("the import of {}", module()),
+        (Some(ProfileWhat::Module), ..) => format!("module {}", module()),
+        (Some(ProfileWhat::AllTests), ..) => "all tests".to_owned(),
+        (_, Some(test), _) => test.clone(),
+        (Some(ProfileWhat::TestFile), ..) => format!("the tests of {file}"),
+        _ => file,
+    }
 }
 
-fn is_identifier(name: &str) -> bool {
-    name.chars().all(|c| c == '_' || c.is_alphanumeric()) && !name.starts_with(|c: char| c.is_numeric())
+/// The interpreter that somebody named: a name stays a name, a path is relative to the project.
+fn interpreter(python: PathBuf, root: &Path) -> PathBuf {
+    if python.as_os_str().as_encoded_bytes().contains(&b'/') { root.join(python) } else { python }
 }
 
 /// Whether the interpreter can import pytest, without importing it.
@@ -134,21 +136,4 @@ fn has_pytest(interpreter: &Path, root: &Path) -> bool {
     command.args(["-c", program]).current_dir(root);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn unittest_gets_a_module_name() {
-        let words = |target: &str| {
-            let found =
-                unittest_arguments(Path::new("/p"), Path::new(target), "A::test_b").expect("a module");
-            (found.directory.display().to_string(), found.arguments[0].to_string_lossy().into_owned())
-        };
-        assert_eq!(words("/p/tests/test_a.py"), ("/p".into(), "tests.test_a.A.test_b".into()));
-        assert_eq!(words("/p/my-tests/test_a.py"), ("/p/my-tests".into(), "test_a.A.test_b".into()));
-        assert!(unittest_arguments(Path::new("/p"), Path::new("/p/test-a.py"), "A::test_b").is_err());
-    }
 }

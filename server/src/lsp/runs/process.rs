@@ -1,26 +1,23 @@
 //! The traced program as a process: in a group of its own, with its output apart from the server's, ended when the
 //! server ends.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::atomic::Ordering;
+use std::sync::{PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use lsp_types::MessageType;
 use tokio::sync::oneshot;
 
+use super::relay::Relay;
 use crate::launch::Observer;
-use crate::lsp::outbox::Outbox;
 
-/// Lines of output that are shown in the editor's log; programs can write without end.
-const MAX_LOGGED_LINES: usize = 2_000;
-/// Bytes of a line that are looked at.
-const MAX_LINE: u64 = 8 << 10;
-/// Output that is still on its way when the program has ended is waited for so long; a background process may hold
-/// the pipes open for ever.
-const OUTPUT_GRACE: Duration = Duration::from_millis(500);
+/// What the program wrote is waited for so long after its end when the editor does not take it.
+const OUTPUT_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A process group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,6 +28,41 @@ impl Group {
     pub fn signal(self, signal: libc::c_int) {
         // SAFETY: kill takes numbers only; a negative one means the group that this server created.
         unsafe { libc::kill(-self.0, signal) };
+    }
+
+    /// Kills what is left of the group after its leader has ended and its number may have been given to others:
+    /// only processes of the server's own session, which nobody else's groups are in.
+    pub fn kill_rest(self) {
+        // SAFETY: getsid takes a number only; 0 means this process.
+        let session = unsafe { libc::getsid(0) };
+        for pid in self.members(session) {
+            // SAFETY: kill takes numbers only.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+        }
+    }
+
+    /// Whether processes of the group are left after its leader has ended.
+    pub fn has_rest(self) -> bool {
+        // SAFETY: getsid takes a number only; 0 means this process.
+        let session = unsafe { libc::getsid(0) };
+        !self.members(session).is_empty()
+    }
+
+    /// The group's processes that belong to a session.
+    fn members(self, session: libc::pid_t) -> BTreeSet<libc::pid_t> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<libc::pid_t>().ok());
+        pids.filter(|pid| {
+            let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+            // Behind the name, which may hold anything: state, parent, group, session.
+            let Some((_, rest)) = stat.rsplit_once(") ") else { return false };
+            let mut fields = rest.split(' ');
+            let is_dead = fields.next() == Some("Z");
+            let mut number = || fields.next().and_then(|field| field.parse().ok());
+            let (_, group, of) = (number(), number(), number());
+            !is_dead && group == Some(self.0) && of == Some(session)
+        })
+        .collect()
     }
 
     /// The process that leads the group.
@@ -55,14 +87,14 @@ pub struct Ended {
 pub async fn start(
     command: Command,
     observe: impl FnOnce(u32) -> Observer + Send + 'static,
-    outbox: Outbox,
+    relay: Relay,
 ) -> io::Result<(Group, oneshot::Receiver<io::Result<Ended>>)> {
     let (started, is_started) = oneshot::channel();
     let (ended, is_ended) = oneshot::channel();
     // The kernel ends the program when the *thread* that started it ends (PR_SET_PDEATHSIG), so this thread waits.
     thread::Builder::new()
         .name("heaphint-run".into())
-        .spawn(move || run(command, observe, outbox, started, ended))?;
+        .spawn(move || run(command, observe, relay, started, ended))?;
     let group = is_started.await.map_err(|_| io::Error::other("the run's thread ended"))??;
     Ok((group, is_ended))
 }
@@ -70,11 +102,11 @@ pub async fn start(
 fn run(
     mut command: Command,
     observe: impl FnOnce(u32) -> Observer,
-    outbox: Outbox,
+    output: Relay,
     started: oneshot::Sender<io::Result<Group>>,
     ended: oneshot::Sender<io::Result<Ended>>,
 ) {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let server = std::process::id();
     // SAFETY: between fork and exec only async-signal-safe calls are made: prctl, getppid, and reading errno.
     unsafe {
@@ -96,50 +128,19 @@ fn run(
             return;
         }
     };
-    let last_error_line = Arc::new(Mutex::new(None));
-    let (open_pipe, pipes) = mpsc::channel::<()>();
-    if let Some(stdout) = child.stdout.take() {
-        drain(stdout, outbox.clone(), None, open_pipe.clone());
-    }
-    if let Some(stderr) = child.stderr.take() {
-        drain(stderr, outbox, Some(last_error_line.clone()), open_pipe);
+    let (written, is_written) = mpsc::channel::<()>();
+    let last_error_line = output.last_error_line();
+    let program_ended = output.program_ended();
+    if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
+        thread::spawn(move || output.relay(stdout.into(), stderr.into(), written));
     }
     let _ = started.send(Ok(Group(child.id() as libc::pid_t)));
     let observer = observe(child.id());
     let status = child.wait();
     drop(observer);
-    // Both readers drop their ends when the pipes are closed.
-    let _ = pipes.recv_timeout(OUTPUT_GRACE);
+    program_ended.store(true, Ordering::Relaxed);
+    // The reader drops its end when it has passed on what was written.
+    let _ = is_written.recv_timeout(OUTPUT_PATIENCE);
     let last_error_line = last_error_line.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let _ = ended.send(status.map(|status| Ended { status, last_error_line }));
-}
-
-/// Reads a pipe to its end, so that the program never waits for a reader.
-fn drain(
-    pipe: impl Read + Send + 'static,
-    outbox: Outbox,
-    last_line: Option<Arc<Mutex<Option<String>>>>,
-    open_pipe: mpsc::Sender<()>,
-) {
-    thread::spawn(move || {
-        let _open_pipe = open_pipe;
-        let mut reader = BufReader::new(pipe);
-        let mut line = Vec::new();
-        let mut logged = 0;
-        while (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-            line.clear();
-            logged += 1;
-            if logged <= MAX_LOGGED_LINES {
-                outbox.log(MessageType::LOG, text.clone());
-            } else if logged == MAX_LOGGED_LINES + 1 {
-                outbox.log(MessageType::LOG, "The program writes more; it is not shown here.");
-            }
-            if let Some(last_line) = &last_line
-                && !text.trim().is_empty()
-            {
-                *last_line.lock().unwrap_or_else(PoisonError::into_inner) = Some(text);
-            }
-        }
-    });
 }

@@ -13,14 +13,16 @@ use lsp_types::{MessageType, ProgressToken, WorkDoneProgressCreateParams};
 use tokio::sync::{oneshot, watch};
 
 use super::RunId;
-use super::plan::Plan;
+use super::live::Reading;
+use super::plan::{Plan, subject};
 use super::process::{self, Ended, Group};
 use super::progress::Progress;
+use super::relay::Relay;
 use crate::launch::{Launch, exit_code};
 use crate::lsp::captures;
 use crate::lsp::ext::{ProfileParams, RunFinished, RunFinishedNotification, RunOutcome, Units};
-use crate::lsp::results::{Results, read_source};
 use crate::lsp::server::Server;
+use crate::lsp::sources::{Sources, read_source};
 use crate::lsp::wording;
 
 /// How often progress is reported.
@@ -84,8 +86,7 @@ pub async fn follow(
 /// Begins progress, at once on the editor's own token, else as soon as the editor agrees: the run does not wait.
 fn begin_progress(server: &Arc<Server>, params: &ProfileParams, token: Token) -> Arc<OnceLock<Progress>> {
     let progress = Arc::new(OnceLock::new());
-    let name = params.uri.path().rsplit('/').next().unwrap_or_default();
-    let title = format!("Profiling memory of {}", params.test.as_deref().unwrap_or(name));
+    let title = format!("Profiling memory of {}", subject(params));
     let outbox = server.outbox.clone();
     match token {
         Token::Given(token) => {
@@ -118,7 +119,7 @@ async fn run(
         state.documents.all().map(|(_, document)| document.clone()).collect()
     };
     let python = settings.python.clone();
-    let test = params.test.clone();
+    let name = subject(&params);
     let planned = tokio::task::spawn_blocking(move || {
         let plan = Plan::new(&params, python.as_deref())?;
         let mut texts = HashMap::new();
@@ -131,12 +132,14 @@ async fn run(
             }
             texts.insert(path.clone(), text);
         }
-        if let Ok(text) = read_source(&plan.target) {
-            texts.insert(plan.target.clone(), text);
+        if let Some(file) = &plan.file
+            && let Ok(text) = read_source(file)
+        {
+            texts.insert(file.clone(), text);
         }
         Ok::<_, anyhow::Error>((plan, texts, unsaved))
     });
-    let (plan, texts, unsaved) = match planned.await {
+    let (mut plan, texts, unsaved) = match planned.await {
         Ok(Ok(planned)) => planned,
         Ok(Err(error)) => return Report::failed(format!("{error:#}.")),
         Err(error) => return Report::failed(format!("The run could not be prepared: {error}.")),
@@ -145,38 +148,37 @@ async fn run(
         server.outbox.show(MessageType::INFO, unsaved_message(&unsaved));
     }
     server.watch.project(server, &plan.root);
-    let Plan { launch, target, root } = plan;
     if *cancelled.borrow() {
         return Report {
             outcome: RunOutcome::Cancelled,
             ..Report::failed("The run was cancelled.".to_owned())
         };
     }
-    let started = SystemTime::now();
-    let (group, end) =
-        match process::start(launch.command(), launch.observation(), server.outbox.clone()).await {
-            Ok(started) => started,
-            Err(error) => return Report::failed(format!("The program could not be started: {error}.")),
-        };
+    let sources = Arc::new(Sources::new(SystemTime::now(), texts));
+    let relay = Relay::new(server.outbox.clone(), id.to_string(), server.state().features.program_output);
+    let (group, end) = match process::start(plan.command(), plan.launch.observation(), relay).await {
+        Ok(started) => started,
+        Err(error) => return Report::failed(format!("The program could not be started: {error}.")),
+    };
     server.runs.set_group(id, Some(group));
-    let follower = Follower { group, launch: &launch, progress, units: settings.units };
-    let (ended, was_cancelled) = follower.until_end(end, cancelled).await;
-    server.runs.set_group(id, None);
+    let reading = Reading { id, plan: Arc::new(plan), group, sources };
+    let follower = Follower { group, launch: &reading.plan.launch, progress, units: settings.units };
+    let (ended, was_cancelled) = tokio::select! {
+        ended = follower.until_end(end, cancelled) => ended,
+        never = reading.keep_showing(server) => match never {},
+    };
     if was_cancelled {
         // What the program started in its group is cancelled with it.
         group.signal(libc::SIGKILL);
     }
+    server.runs.leave(id, group);
     let ended = match ended {
         Ok(ended) => ended,
         Err(error) => return Report::failed(format!("The program was lost: {error}.")),
     };
     let status = ended.status;
-    let name = test.unwrap_or_else(|| target.file_name().unwrap_or_default().to_string_lossy().into_owned());
-    let read = tokio::task::spawn_blocking(move || {
-        let profile = captures::read(&launch.finish(group.leader(), status)?)?;
-        Ok::<_, anyhow::Error>(Results::new(profile, root, Some(target), started, texts))
-    });
-    let results = read.await.unwrap_or_else(|error| Err(error.into()));
+    let read = tokio::task::spawn_blocking(move || reading.at_end(status)).await;
+    let results = read.unwrap_or_else(|error| Err(error.into()));
     let report = report(
         &name,
         &ended,
@@ -185,7 +187,7 @@ async fn run(
         settings.units,
     );
     if let Ok(results) = results {
-        server.show_results(Some(Arc::new(results)));
+        server.show(results);
     }
     report
 }

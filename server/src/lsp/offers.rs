@@ -1,0 +1,90 @@
+//! What can be profiled where: the same for code lenses, code actions and anything else that offers runs.
+
+use std::path::Path;
+
+use lsp_types::Url;
+
+use super::documents::Document;
+use super::ext::{ProfileParams, ProfileWhat};
+use super::runs::own_module;
+use crate::launch::configuration;
+
+/// A run that somebody may start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The 1-based line it belongs to.
+    pub line: u32,
+    /// What a lens on that line says.
+    pub title: &'static str,
+    /// What a list of actions says.
+    pub long_title: String,
+    /// The run.
+    pub params: ProfileParams,
+}
+
+/// What a lens says that needs no more words on its line.
+const PROFILE: &str = "Profile memory";
+
+/// The runs of a document, by its lines. Parses and looks at the disk: call it where it may block.
+pub fn of_document(uri: &Url, document: &Document) -> Vec<Offer> {
+    let Some(path) = &document.path else { return Vec::new() };
+    if document.is_python {
+        of_python(uri, path, document)
+    } else if configuration::is_configuration_file(path) {
+        of_configurations(uri, path, document)
+    } else {
+        Vec::new()
+    }
+}
+
+fn of_python(uri: &Url, path: &Path, document: &Document) -> Vec<Offer> {
+    let outline = document.outline();
+    let module = own_module(path).ok();
+    let offer = |line, title, long_title: &str, what| Offer {
+        line,
+        title,
+        long_title: format!("Profile memory of {long_title}"),
+        params: ProfileParams::new(uri.clone(), what),
+    };
+    let file = |line| offer(line, PROFILE, "this file", None);
+    let mut offers = Vec::new();
+    if outline.tests.is_empty() {
+        offers.push(file(1));
+    } else {
+        let what = Some(ProfileWhat::TestFile);
+        offers.push(offer(1, "Profile memory of all tests", "all tests of this file", what));
+    }
+    if let Some((_, name)) = module.as_ref().filter(|_| outline.tests.is_empty()) {
+        let what = Some(ProfileWhat::Import);
+        offers.push(offer(1, "Profile import", &format!("the import of {name}"), what));
+    }
+    if let Some(line) = outline.main_guard {
+        if line != 1 || !outline.tests.is_empty() {
+            offers.push(file(line));
+        }
+        // Relative imports work in a module only.
+        if let Some((_, name)) = module.filter(|(_, name)| name.contains('.')) {
+            let what = Some(ProfileWhat::Module);
+            offers.push(offer(line, "Profile as module", &format!("module {name}"), what));
+        }
+    }
+    offers.extend(outline.test_classes.iter().chain(&outline.tests).map(|test| Offer {
+        line: test.line,
+        title: PROFILE,
+        long_title: format!("Profile memory of {}", test.name),
+        params: ProfileParams { test: Some(test.name.clone()), ..ProfileParams::new(uri.clone(), None) },
+    }));
+    offers
+}
+
+fn of_configurations(uri: &Url, path: &Path, document: &Document) -> Vec<Offer> {
+    let (all, _) = configuration::parse(document.text.as_str(), path);
+    let what = Some(ProfileWhat::Configuration);
+    let offer = |configuration: configuration::Configuration| Offer {
+        line: configuration.line,
+        title: PROFILE,
+        long_title: format!("Profile memory of {}", configuration.name),
+        params: ProfileParams { name: Some(configuration.name), ..ProfileParams::new(uri.clone(), what) },
+    };
+    all.into_iter().map(offer).collect()
+}

@@ -1,0 +1,91 @@
+//! The figures of a run, read from its captures: again and again while its program runs, and once at its end.
+
+use std::convert::Infallible;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use heaphint_analysis::{Inexact, Profile};
+
+use super::RunId;
+use super::plan::Plan;
+use super::process::Group;
+use crate::lsp::captures;
+use crate::lsp::results::Results;
+use crate::lsp::server::Server;
+use crate::lsp::sources::Sources;
+
+/// How often figures are read while the program runs.
+const PERIOD: Duration = Duration::from_secs(1);
+/// A reading may take this share of the time at most: large captures are read less often.
+const SHARE: u32 = 5;
+/// Processes that are looked at while the program runs: one that forks without end must not stop the server.
+const MOST_PROCESSES: usize = 64;
+/// How often a capture is read again that was torn: it was written while it was read.
+const RETRIES: usize = 3;
+
+/// What the captures of a run are read with.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The run.
+    pub id: RunId,
+    /// Its plan.
+    pub plan: Arc<Plan>,
+    /// Its processes.
+    pub group: Group,
+    /// Its source files.
+    pub sources: Arc<Sources>,
+}
+
+impl Reading {
+    /// Shows the figures as they grow, for as long as somebody waits for it.
+    pub async fn keep_showing(&self, server: &Arc<Server>) -> Infallible {
+        let mut pause = PERIOD;
+        let mut last = None;
+        loop {
+            tokio::time::sleep(pause).await;
+            let begin = Instant::now();
+            let reading = self.clone();
+            // What cannot be read now may be readable a second later, and is said at the end.
+            let read = tokio::task::spawn_blocking(move || reading.now()).await;
+            pause = PERIOD.max(begin.elapsed() * SHARE);
+            let Ok(Some(results)) = read else { continue };
+            let session = results.profile.session();
+            let now = (session.allocated_count, session.leaked_bytes, session.peak_bytes);
+            if last.replace(now) != Some(now) {
+                server.show(results);
+            }
+        }
+    }
+
+    /// The figures at this moment; `None` when there are none that fit together.
+    fn now(&self) -> Option<Results> {
+        let mut paths = self.plan.launch.captures(self.group.leader());
+        paths.truncate(MOST_PROCESSES);
+        for _ in 0..RETRIES {
+            let profile = captures::read(&paths).ok()?;
+            if profile.session().inexact != Some(Inexact::Damaged) {
+                let mut results = self.results(profile);
+                results.live = true;
+                return Some(results);
+            }
+        }
+        None
+    }
+
+    /// The figures of the whole run, whose program ended with this status.
+    ///
+    /// # Errors
+    /// One sentence when there are none.
+    pub fn at_end(&self, status: ExitStatus) -> anyhow::Result<Results> {
+        let captures = self.plan.launch.finish(self.group.leader(), status)?;
+        Ok(self.results(captures::read(&captures)?))
+    }
+
+    fn results(&self, profile: Profile) -> Results {
+        let Plan { root, file, .. } = &*self.plan;
+        let mut results = Results::new(profile, root.clone(), file.clone(), &self.sources);
+        results.run = Some(self.id);
+        results
+    }
+}

@@ -1,0 +1,88 @@
+//! The source files of a run as they were when it started, shared by everything that is read of it: figures that
+//! grow while the program runs belong to the same texts from the first to the last.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+use super::documents::{Baseline, Text};
+use crate::python::Outline;
+
+/// The source files of a run.
+#[derive(Debug)]
+pub struct Sources {
+    started: SystemTime,
+    files: Mutex<HashMap<PathBuf, Arc<Source>>>,
+}
+
+/// A source file of a run.
+#[derive(Debug)]
+pub struct Source {
+    path: PathBuf,
+    /// When the run started.
+    started: SystemTime,
+    baseline: OnceLock<Arc<Baseline>>,
+    outline: OnceLock<Arc<Outline>>,
+}
+
+impl Sources {
+    /// The sources of a run that began at `started`. `texts` are files as they were then; others are read when
+    /// somebody asks for them.
+    pub fn new(started: SystemTime, texts: HashMap<PathBuf, String>) -> Self {
+        let files = texts.into_iter().map(|(path, text)| {
+            let source = Source::new(path.clone(), started);
+            let _ = source.baseline.set(Arc::new(Baseline { text: Text::new(text), certain: true }));
+            (path, Arc::new(source))
+        });
+        Self { started, files: Mutex::new(files.collect()) }
+    }
+
+    /// A file. It is not read by this.
+    pub fn file(&self, path: &Path) -> Arc<Source> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = files
+            .entry(path.to_owned())
+            .or_insert_with(|| Arc::new(Source::new(path.to_owned(), self.started)));
+        source.clone()
+    }
+}
+
+impl Source {
+    fn new(path: PathBuf, started: SystemTime) -> Self {
+        Self { path, started, baseline: OnceLock::new(), outline: OnceLock::new() }
+    }
+
+    /// Its absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The text that ran. Reads the file when nobody asked before.
+    pub fn baseline(&self) -> Arc<Baseline> {
+        self.baseline
+            .get_or_init(|| {
+                let text = read_source(&self.path).unwrap_or_default();
+                let written = fs::metadata(&self.path).and_then(|metadata| metadata.modified());
+                let certain = written.is_ok_and(|written| written <= self.started);
+                Arc::new(Baseline { text: Text::new(text), certain })
+            })
+            .clone()
+    }
+
+    /// Functions and comments of the text that ran.
+    pub fn outline(&self) -> Arc<Outline> {
+        self.outline
+            .get_or_init(|| Arc::new(Outline::parse(self.baseline().text.as_str(), &self.path)))
+            .clone()
+    }
+}
+
+/// A source file as editors show it: without a byte order mark, and with replacement characters where it is not
+/// UTF-8.
+pub fn read_source(path: &Path) -> std::io::Result<String> {
+    let bytes = fs::read(path)?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    Ok(String::from_utf8_lossy(bytes).into_owned())
+}
