@@ -1,6 +1,7 @@
 //! Captures and source files as files.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek};
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
@@ -9,8 +10,12 @@ use anyhow::Context;
 use heaphint_analysis::{Capture, Profile, Session};
 use heaphint_report::Source;
 
+use super::progress::Progress;
+
 /// Larger files are no source that a person reads.
 const LARGEST_SOURCE: u64 = 32 << 20;
+/// Temporary is what is freed before its thread's next allocation.
+const TEMPORARY_WINDOW: usize = 1;
 
 /// Reads the captures of a session.
 ///
@@ -22,9 +27,20 @@ pub fn read_profile(captures: &[PathBuf]) -> anyhow::Result<Profile> {
     Ok(Profile::from_captures(&captures))
 }
 
+/// Reads one capture, of heaphint or of Memray; its first bytes say which.
 fn read_capture(path: &Path) -> anyhow::Result<Capture> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Capture::read(&bytes).with_context(|| format!("cannot read {}", path.display()))
+    let context = || format!("cannot read {}", path.display());
+    let mut file = File::open(path).with_context(context)?;
+    let mut start = [0; 8];
+    let read = file.read(&mut start).with_context(context)?;
+    file.rewind().with_context(context)?;
+    if heaphint_memray::is_memray(&start[..read]) {
+        let progress = Progress::reading(path, &file);
+        return heaphint_memray::read_capture(progress.watch(file), TEMPORARY_WINDOW).with_context(context);
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).with_context(context)?;
+    Capture::read(&bytes).with_context(context)
 }
 
 /// The text of a file that a capture names, and whether it was changed after the run.

@@ -8,6 +8,7 @@ mod foreground;
 mod input;
 mod lines;
 mod output;
+mod progress;
 mod run;
 mod server;
 mod stats;

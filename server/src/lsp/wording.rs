@@ -39,6 +39,7 @@ pub fn figure(figures: &Figures, figure: Figure, units: ext::Units) -> String {
 fn inexact_sign(figures: &Figures, figure: Figure) -> &'static str {
     match figures.inexact {
         Some(Inexact::MaxIsLowerBound) if figure == Figure::Max => "≥ ",
+        Some(Inexact::SumsOnly) if matches!(figure, Figure::Max | Figure::Allocated) => "≥ ",
         Some(Inexact::SeveralProcesses) if matches!(figure, Figure::Peak | Figure::Max) => "~ ",
         Some(Inexact::Damaged) => "~ ",
         _ => "",

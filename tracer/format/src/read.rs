@@ -68,7 +68,13 @@ pub struct Capture {
     pub timeline: Vec<Sample>,
     /// True when parts of the file were missing or contradicted each other; what was readable is here.
     pub damaged: bool,
-    strings: Vec<u8>,
+    /// True when the file had figures of the peak and of the end only: what it says about everything ever allocated
+    /// and about maxima are lower bounds, and it says nothing about temporary allocations.
+    pub bounds_only: bool,
+    /// Sentences about what whoever recorded this did not record; empty for captures of our own.
+    pub remarks: Vec<String>,
+    /// UTF-8 text, referred to by [`Text`].
+    pub strings: Vec<u8>,
 }
 
 impl Capture {
@@ -104,15 +110,23 @@ impl Capture {
             timeline: tables.records(Table::Timeline, &header, &mut damaged),
             strings: tables.records(Table::Strings, &header, &mut damaged),
             damaged,
+            bounds_only: false,
+            remarks: Vec::new(),
             header,
         };
         let sets = tables.records(Table::Sets, &header, &mut capture.damaged);
-        capture.check_references();
-        capture.settle_sets(sets);
-        capture.settle_peak();
+        capture.settle(sets);
         let observed = tables.records(Table::Observed, &header, &mut capture.damaged);
         capture.merge_samples(observed);
         Ok(capture)
+    }
+
+    /// Makes tables that were filled by events consistent: every index valid, nothing pending in `sets`, the peak's
+    /// figures in every site. For whoever has filled them without a file; it has happened to what [`Self::read`] gives.
+    pub fn settle(&mut self, sets: Vec<SetNode>) {
+        self.check_references();
+        self.settle_sets(sets);
+        self.settle_peak();
     }
 
     /// Drops the samples that were thinned out, and puts those of the process and those from outside in order.

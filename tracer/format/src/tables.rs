@@ -226,6 +226,12 @@ record! {
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Allocator {
+    /// `malloc` of one of CPython's own allocators; only captures of Memray have these three.
+    PymallocMalloc = 2,
+    /// `calloc` of one of CPython's own allocators.
+    PymallocCalloc = 3,
+    /// `realloc` of one of CPython's own allocators.
+    PymallocRealloc = 4,
     /// `malloc`, `operator new`.
     Malloc = 6,
     /// `realloc`, `reallocarray`.
@@ -250,7 +256,10 @@ pub enum Allocator {
 
 impl Allocator {
     /// Every allocator of this version.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
+        Self::PymallocMalloc,
+        Self::PymallocCalloc,
+        Self::PymallocRealloc,
         Self::Malloc,
         Self::Realloc,
         Self::Calloc,
@@ -266,6 +275,9 @@ impl Allocator {
     #[must_use]
     pub const fn from_number(number: u8) -> Option<Self> {
         Some(match number {
+            2 => Self::PymallocMalloc,
+            3 => Self::PymallocCalloc,
+            4 => Self::PymallocRealloc,
             6 => Self::Malloc,
             7 => Self::Realloc,
             8 => Self::Calloc,
@@ -283,6 +295,9 @@ impl Allocator {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::PymallocMalloc => "PYMALLOC_MALLOC",
+            Self::PymallocCalloc => "PYMALLOC_CALLOC",
+            Self::PymallocRealloc => "PYMALLOC_REALLOC",
             Self::Malloc => "MALLOC",
             Self::Realloc => "REALLOC",
             Self::Calloc => "CALLOC",

@@ -7,6 +7,8 @@ pub enum Inexact {
     MaxIsLowerBound,
     /// Figures of several processes were added, each at its own peak.
     SeveralProcesses,
+    /// The recording had sums of the peak and of the end only.
+    SumsOnly,
     /// Parts of the capture are missing or contradict each other.
     Damaged,
 }
@@ -20,6 +22,10 @@ impl Inexact {
                 "max_bytes is a lower bound: maxima with callees are recorded for project files only"
             }
             Self::SeveralProcesses => "peak and max add up several processes, each at its own peak",
+            Self::SumsOnly => {
+                "an aggregated Memray capture has the peak and the end only: what was allocated and max_bytes are \
+                 lower bounds, and temporary allocations are not known"
+            }
             Self::Damaged => "parts of the capture are missing or contradict each other",
         }
     }

@@ -10,6 +10,7 @@ pub mod hand_made;
 pub mod limits;
 mod path;
 mod profile;
+pub mod records;
 mod size;
 mod tree;
 

@@ -1,10 +1,11 @@
 //! Names of source files, made absolute without asking the file system.
 
 /// The file a code object names, as an absolute path without `.` and `..`: `file` below `directory`, or `file`
-/// itself when it is absolute. What is no file (`<string>`, `<frozen importlib._bootstrap>`) keeps its name.
+/// itself when it is absolute or when nobody knows the directory. What is no file (`<string>`, `<frozen importlib._bootstrap>`) keeps its name.
 #[must_use]
 pub fn absolute(file: &str, directory: &str) -> String {
-    if file.is_empty() || (file.starts_with('<') && file.ends_with('>')) {
+    let no_file = file.starts_with('<') && file.ends_with('>');
+    if file.is_empty() || no_file || (directory.is_empty() && !file.starts_with('/')) {
         return file.to_owned();
     }
     let joined = if file.starts_with('/') { file.to_owned() } else { format!("{directory}/{file}") };
@@ -21,8 +22,11 @@ pub fn absolute(file: &str, directory: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
-/// `path` relative to the folder `root`, when it lies below it.
+/// `path` relative to the folder `root`, when it lies below it. Nothing lies below no root.
 pub(crate) fn below<'a>(path: &'a str, root: &str) -> Option<&'a str> {
+    if root.is_empty() {
+        return None;
+    }
     let rest = path.strip_prefix(root.trim_end_matches('/'))?;
     rest.strip_prefix('/').filter(|rest| !rest.is_empty())
 }
@@ -39,6 +43,8 @@ mod tests {
         assert_eq!(absolute("../../../../z.py", "/home"), "/z.py");
         assert_eq!(absolute("<string>", "/home"), "<string>");
         assert_eq!(absolute("", "/home"), "");
+        assert_eq!(absolute("app.py", ""), "app.py");
+        assert_eq!(absolute("/x/../app.py", ""), "/app.py");
     }
 
     #[test]
@@ -47,5 +53,6 @@ mod tests {
         assert_eq!(below("/a/b/c.py", "/a/"), Some("b/c.py"));
         assert_eq!(below("/ab/c.py", "/a"), None);
         assert_eq!(below("/a.py", "/"), Some("a.py"));
+        assert_eq!(below("/a.py", ""), None);
     }
 }

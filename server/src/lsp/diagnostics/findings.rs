@@ -71,7 +71,7 @@ impl Input {
         let limit = wording::size(finding.limit_bytes, self.units);
         let about = match finding.inexact {
             None => "",
-            Some(Inexact::MaxIsLowerBound) => "at least ",
+            Some(Inexact::MaxIsLowerBound | Inexact::SumsOnly) => "at least ",
             Some(Inexact::SeveralProcesses | Inexact::Damaged) => "about ",
         };
         let what = match (finding.kind, finding.function) {

@@ -78,6 +78,8 @@ impl Session {
         }
         session.inexact = if captures.iter().any(|capture| capture.damaged) {
             Some(Inexact::Damaged)
+        } else if captures.iter().any(|capture| capture.bounds_only) {
+            Some(Inexact::SumsOnly)
         } else {
             (captures.len() > 1).then_some(Inexact::SeveralProcesses)
         };
@@ -100,6 +102,10 @@ impl Session {
         let problem = capture.text(header.problem);
         if !problem.is_empty() {
             self.notes.push(format!("recording of process {pid} stopped early: {problem}"));
+        }
+        self.notes.extend(capture.remarks.iter().cloned());
+        if capture.bounds_only {
+            self.notes.push(format!("process {pid}: {}", Inexact::SumsOnly.why()));
         }
         if capture.damaged {
             self.notes.push(format!(

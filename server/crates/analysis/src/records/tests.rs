@@ -1,0 +1,256 @@
+//! Events against figures that are counted again in the plainest way.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use heaphint_format::{Allocator, Capture, PlaceKind};
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Allocate { thread: usize, stack: usize, address: u64, bytes: u64, mapped: bool },
+    Free { address: u64 },
+    Unmap { address: u64, bytes: u64 },
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let allocate = (0usize..3, 0usize..STACKS, 0u64..30, 0u64..9, any::<bool>()).prop_map(
+        |(thread, stack, address, bytes, mapped)| {
+            // Blocks and mappings never share an address, and no mapping is empty.
+            let (address, bytes) = if mapped { (address + MAPPINGS, bytes + 1) } else { (address, bytes) };
+            Event::Allocate { thread, stack, address, bytes, mapped }
+        },
+    );
+    prop::collection::vec(
+        prop_oneof![
+            4 => allocate,
+            3 => (0u64..30).prop_map(|address| Event::Free { address }),
+            2 => (0u64..30, 0u64..12).prop_map(|(address, bytes)| Event::Unmap { address: address + MAPPINGS, bytes }),
+        ],
+        0..150,
+    )
+}
+
+const STACKS: usize = 6;
+const MAPPINGS: u64 = 1000;
+
+/// Stacks over two project functions and one of a library; the last one recurses.
+fn stacks(tables: &mut Tables) -> [StackId; STACKS] {
+    let main = tables.function("main", "/p/app.py", 1, true);
+    let load = tables.function("load", "/p/app.py", 5, true);
+    let read = tables.function("read", "/lib/io.py", 9, false);
+    let bottom = tables.stack(StackId::default(), main, 2);
+    let loading = tables.stack(bottom, load, 6);
+    let reading = tables.stack(loading, read, 10);
+    let again = tables.stack(reading, load, 6);
+    [StackId::default(), bottom, loading, reading, again, tables.stack(again, main, 3)]
+}
+
+type Pair = [u64; 2];
+
+#[derive(Default, Clone, Debug, PartialEq)]
+struct Counted {
+    live: Pair,
+    peak: Pair,
+    allocated: Pair,
+    temporary: Pair,
+}
+
+#[derive(Clone, Copy)]
+struct Block {
+    key: (usize, usize, bool),
+    from: u64,
+    /// Bytes that are left, one by one for mappings.
+    bytes: u64,
+    number: usize,
+}
+
+/// Counts again, with lists instead of tables.
+fn plainly(events: &[Event], window: usize) -> (BTreeMap<(usize, usize, bool), Counted>, u64) {
+    let mut counted: BTreeMap<(usize, usize, bool), Counted> = BTreeMap::new();
+    let mut blocks: Vec<Block> = Vec::new();
+    // Mapped bytes and the mapping each belongs to.
+    let mut mapped: BTreeMap<u64, Block> = BTreeMap::new();
+    let mut allocations_of: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut peak = 0;
+    for (number, event) in events.iter().enumerate() {
+        let mut gone: Vec<(Block, u64, bool, bool)> = Vec::new();
+        let (range, address) = match *event {
+            Event::Allocate { address, bytes, mapped, .. } => (mapped.then_some((address, bytes)), address),
+            Event::Free { address } => (None, address),
+            Event::Unmap { address, bytes } => (Some((address, bytes)), address),
+        };
+        if let Some((start, length)) = range {
+            // Runs of bytes of one mapping; the last one of a mapping may be the last that is left of it.
+            let mut runs: Vec<(Block, u64, u64)> = Vec::new();
+            for at in start..start + length {
+                if let Some(owner) = mapped.remove(&at) {
+                    match runs.last_mut() {
+                        Some((block, first, bytes))
+                            if block.number == owner.number && *first + *bytes == at =>
+                        {
+                            *bytes += 1;
+                        }
+                        _ => runs.push((owner, at, 1)),
+                    }
+                }
+            }
+            for (index, (owner, first, bytes)) in runs.iter().copied().enumerate() {
+                let later = runs[index + 1..].iter().map(|run| run.0);
+                let whole = !mapped.values().copied().chain(later).any(|other| other.number == owner.number);
+                gone.push((owner, bytes, whole, whole && first == owner.from));
+            }
+        } else if let Some(at) = blocks.iter().position(|block| block.from == address) {
+            let block = blocks.remove(at);
+            gone.push((block, block.bytes, true, matches!(event, Event::Free { .. })));
+        }
+        for (block, bytes, whole, may_be_temporary) in gone {
+            let made = &allocations_of[&block.key.1];
+            let further = made.iter().filter(|other| **other > block.number).count();
+            let recent = may_be_temporary && further < window;
+            let site = counted.get_mut(&block.key).unwrap();
+            site.live[0] -= bytes;
+            site.live[1] -= u64::from(whole);
+            if recent {
+                site.temporary[0] += bytes;
+                site.temporary[1] += 1;
+            }
+        }
+        if let Event::Allocate { thread, stack, address, bytes, mapped: is_mapped } = *event {
+            let key = (stack, thread, is_mapped);
+            let block = Block { key, from: address, bytes, number };
+            if is_mapped {
+                mapped.extend((address..address + bytes).map(|at| (at, block)));
+            } else {
+                blocks.push(block);
+            }
+            allocations_of.entry(thread).or_default().push(number);
+            let site = counted.entry(key).or_default();
+            for pair in [&mut site.live, &mut site.allocated] {
+                pair[0] += bytes;
+                pair[1] += 1;
+            }
+        }
+        let live: u64 = counted.values().map(|site| site.live[0]).sum();
+        if live >= peak {
+            peak = live;
+            counted.values_mut().for_each(|site| site.peak = site.live);
+        }
+    }
+    (counted, peak)
+}
+
+fn aggregate(events: &[Event], window: usize) -> Capture {
+    let mut aggregator = Aggregator::new(window);
+    let stacks = stacks(&mut aggregator.tables);
+    let threads = [7, 8, 9].map(|tid| aggregator.tables.thread(tid));
+    for event in events {
+        match *event {
+            Event::Allocate { thread, stack, address, bytes, mapped } => aggregator.allocated(Allocation {
+                thread: threads[thread],
+                stack: stacks[stack],
+                allocator: if mapped { Allocator::Mmap } else { Allocator::Malloc },
+                address,
+                bytes,
+            }),
+            Event::Free { address } => aggregator.freed(address),
+            Event::Unmap { address, bytes } => aggregator.freed_range(address, bytes),
+        }
+    }
+    aggregator.finish(Program { finished: true, ..Program::default() })
+}
+
+proptest! {
+    // A case replays every beginning of its events.
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn figures_are_those_of_a_plain_count(events in events(), window in 1usize..4) {
+        let capture = aggregate(&events, window);
+        prop_assert!(!capture.damaged);
+        let (expected, peak) = plainly(&events, window);
+        prop_assert_eq!(capture.header.peak_bytes, peak);
+        let mut tables = Tables::new();
+        let ids = stacks(&mut tables);
+        let mut found = BTreeMap::new();
+        for site in &capture.sites {
+            let stack = ids.iter().position(|id| id.0 == site.stack).unwrap();
+            found.insert((stack, site.thread() as usize, site.allocator() == Some(Allocator::Mmap)), Counted {
+                live: [site.live_bytes, site.live_count.into()],
+                peak: [site.peak_bytes, site.peak_count.into()],
+                allocated: [site.allocated_bytes, site.allocated_count],
+                temporary: [site.temporary_bytes, site.temporary_count],
+            });
+        }
+        prop_assert_eq!(found, expected);
+    }
+
+    /// The largest sum of live bytes of a place's sites after any event.
+    #[test]
+    fn maxima_are_those_of_every_moment(events in events()) {
+        let capture = aggregate(&events, 1);
+        let mut largest: BTreeMap<(u32, String, u32, String), u64> = BTreeMap::new();
+        for end in 1..=events.len() {
+            let now = aggregate(&events[..end], 1);
+            let mut live: BTreeMap<(u32, String, u32, String), u64> = BTreeMap::new();
+            for site in &now.sites {
+                let (mut at, mut places) = (site.stack, BTreeSet::new());
+                while at != 0 {
+                    let stack = now.stacks[at as usize];
+                    let code = now.codes[stack.code as usize];
+                    let (file, name) = (now.text(code.file).into_owned(), now.text(code.name).into_owned());
+                    if at == site.stack {
+                        places.insert((PlaceKind::SelfLine as u32, file.clone(), stack.line, String::new()));
+                    }
+                    if code.in_project == 1 {
+                        places.insert((PlaceKind::TotalLine as u32, file.clone(), stack.line, String::new()));
+                        places.insert((PlaceKind::TotalFunction as u32, file, code.first_line, name));
+                    }
+                    at = stack.parent;
+                }
+                for place in places {
+                    *live.entry(place).or_default() += site.live_bytes;
+                }
+            }
+            for (place, bytes) in live {
+                let held = largest.entry(place).or_default();
+                *held = bytes.max(*held);
+            }
+        }
+        for place in &capture.places {
+            let key = (
+                place.kind,
+                capture.text(place.file).into_owned(),
+                place.line,
+                capture.text(place.name).into_owned(),
+            );
+            prop_assert_eq!(place.max_bytes as u64, largest.get(&key).copied().unwrap_or(0));
+        }
+    }
+}
+
+#[test]
+fn sums_give_a_profile_that_says_what_it_lacks() {
+    let mut tables = Tables::new();
+    let [_, bottom, loading, ..] = stacks(&mut tables);
+    let thread = tables.thread(1);
+    tables.name_thread(thread, "worker");
+    let totals = Totals { peak_bytes: 100, peak_count: 2, leaked_bytes: 60, leaked_count: 1 };
+    tables.add_totals(bottom, thread, Allocator::Malloc, &totals);
+    tables.add_totals(loading, thread, Allocator::Mmap, &totals);
+    tables.add_totals(loading, thread, Allocator::Mmap, &totals);
+    let program = Program { finished: true, ..Program::default() };
+    let capture = tables.finish(program, [(10, 5000, 200), (20, 6000, 300), (30, 4000, 180)]);
+    assert!(!capture.damaged);
+    let profile = crate::Profile::from_capture(&capture);
+    let session = profile.session();
+    assert_eq!((session.peak_bytes, session.leaked_bytes, session.peak_ms), (300, 180, 20));
+    assert_eq!(session.rss_peak_bytes, 6000);
+    assert_eq!(session.inexact, Some(crate::Inexact::SumsOnly));
+    assert_eq!(session.notes.len(), 1);
+    assert_eq!(profile.threads()[0].name, "worker");
+    let line = profile.file("/p/app.py").unwrap().line(6).unwrap();
+    assert_eq!((line.self_figures.peak_bytes, line.self_figures.max_bytes), (200, 200));
+    assert_eq!(profile.timeline().len(), 3);
+}
