@@ -18,9 +18,9 @@ pub use figures::{Figure, Figures, Inexact, Measure};
 pub use heaphint_format::{Allocator, Capture, ReadError};
 pub use path::absolute;
 pub use profile::{
-    AllocatorFigures, FileFigures, Frame, FunctionFigures, Graph, GraphFile, GraphFunction, GraphNode,
-    GraphSite, GraphThread, LineFigures, LocationFigures, ModuleFigures, Origin, Process, Profile,
-    ProjectLine, Sample, Selection, Session, SizeClass, StackFigures, StackList, Summary, SummaryBy,
+    AllocatorFigures, Caller, Callers, FileFigures, Frame, FunctionFigures, Graph, GraphFile, GraphFunction,
+    GraphNode, GraphSite, GraphThread, LineFigures, LocationFigures, ModuleFigures, Origin, Process, Profile,
+    ProjectLine, Sample, Selection, Session, SizeClass, StackFigures, StackList, Step, Summary, SummaryBy,
     SummaryRow, TableRow, ThreadFigures, Through,
 };
 pub use size::{SizeError, Units, format_size, parse_size};

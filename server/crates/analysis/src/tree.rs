@@ -311,7 +311,11 @@ mod tests {
                 "1 outside 5/5",
             ]
         );
-        let of_thread = Selection { threads: vec!["worker".to_owned()], modules: vec!["load".to_owned()] };
+        let of_thread = Selection {
+            threads: vec!["worker".to_owned()],
+            modules: vec!["load".to_owned()],
+            ..Selection::default()
+        };
         let options = TreeOptions { selection: of_thread, by_thread: true, ..TreeOptions::default() };
         assert_eq!(
             shown(&Tree::new(&profile, &options)),

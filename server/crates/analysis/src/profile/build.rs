@@ -30,7 +30,7 @@ struct Builder {
     nodes: Vec<Node>,
     sites: Vec<Site>,
     threads: Vec<ThreadName>,
-    maxima: Maxima,
+    maxima: Vec<Maxima>,
     name_bytes: usize,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn profile(captures: &[Capture]) -> Profile {
     session.leaked_bytes = whole.leaked_bytes;
     session.leaked_count = whole.leaked_count;
 
-    let mut maxima = builder.maxima;
+    let mut maxima = Maxima::sum(&builder.maxima);
     maxima.everywhere = session.inexact;
     let mut profile = Profile {
         session,
@@ -64,6 +64,7 @@ pub(super) fn profile(captures: &[Capture]) -> Profile {
         files: Vec::new(),
         outside_python: Figures::default(),
         processes: captures.iter().map(Process::of).collect(),
+        maxima: builder.maxima,
     };
     profile.count_lines(&maxima);
     profile
@@ -147,7 +148,7 @@ impl Builder {
         self.places(capture, &mut texts, &merged_lines);
     }
 
-    /// The recorded maxima of one process, added to those of the others.
+    /// The recorded maxima of one process.
     fn places(&mut self, capture: &Capture, texts: &mut FileTexts, merged_lines: &FxHashSet<LineId>) {
         let mut own = Maxima::default();
         for place in &capture.places {
@@ -168,7 +169,7 @@ impl Builder {
                 }
             }
         }
-        self.maxima.add(own);
+        self.maxima.push(own);
     }
 
     /// A name out of a capture, within bounds that only a hostile one reaches.

@@ -60,7 +60,7 @@ impl FileFigures {
 }
 
 /// The maxima that were recorded, and what is known about their exactness.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Maxima {
     pub line_selfs: FxHashMap<LineId, Maximum>,
     pub line_totals: FxHashMap<LineId, Maximum>,
@@ -70,18 +70,25 @@ pub(super) struct Maxima {
 }
 
 impl Maxima {
-    /// Adds another process's maxima.
-    pub(super) fn add(&mut self, other: Self) {
-        fn add_to<K: std::hash::Hash + Eq>(all: &mut FxHashMap<K, Maximum>, other: FxHashMap<K, Maximum>) {
+    /// The maxima of several processes, added up.
+    pub(super) fn sum(processes: &[Self]) -> Self {
+        fn add_to<K: std::hash::Hash + Eq + Copy>(
+            all: &mut FxHashMap<K, Maximum>,
+            other: &FxHashMap<K, Maximum>,
+        ) {
             for (key, maximum) in other {
-                all.entry(key)
+                all.entry(*key)
                     .and_modify(|held| held.bytes = held.bytes.saturating_add(maximum.bytes))
-                    .or_insert(maximum);
+                    .or_insert(*maximum);
             }
         }
-        add_to(&mut self.line_selfs, other.line_selfs);
-        add_to(&mut self.line_totals, other.line_totals);
-        add_to(&mut self.function_totals, other.function_totals);
+        let mut sum = Self::default();
+        for process in processes {
+            add_to(&mut sum.line_selfs, &process.line_selfs);
+            add_to(&mut sum.line_totals, &process.line_totals);
+            add_to(&mut sum.function_totals, &process.function_totals);
+        }
+        sum
     }
 
     /// Completes figures that have everything but the maximum.

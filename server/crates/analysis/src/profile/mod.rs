@@ -4,11 +4,13 @@
 //! and the stack trees are joined. After that it knows nothing of the capture format.
 
 mod build;
+mod callers;
 mod graph;
 mod lines;
 mod modules;
 mod origin;
 mod overview;
+mod part;
 mod processes;
 mod selection;
 mod session;
@@ -23,6 +25,9 @@ use heaphint_format::{Allocator, Capture, SIZE_CLASSES};
 use crate::Figures;
 
 pub use graph::{Graph, GraphFile, GraphFunction, GraphNode, GraphSite, GraphThread};
+use lines::Maxima;
+
+pub use callers::{Caller, Callers, Step};
 pub use lines::{FileFigures, FunctionFigures, LineFigures};
 pub use modules::ModuleFigures;
 pub use origin::Origin;
@@ -134,6 +139,8 @@ pub struct Profile {
     files: Vec<FileFigures>,
     outside_python: Figures,
     processes: Vec<Process>,
+    /// The recorded maxima of each process.
+    maxima: Vec<Maxima>,
 }
 
 impl Profile {

@@ -1,10 +1,12 @@
-//! Which part of a run is looked at: some threads, some packages.
+//! Which part of a run is looked at: some processes, some threads, some packages.
 
 use super::{Profile, Site, ThreadId};
 
 /// A part of a run. Figures of a part add up like those of the whole; maxima over time are known of the whole only.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
+    /// Ids of processes; empty for all.
+    pub processes: Vec<u32>,
     /// Names or kernel ids of threads; empty for all.
     pub threads: Vec<String>,
     /// Packages, as [`crate::ModuleFigures`] names them; empty for all.
@@ -15,7 +17,7 @@ impl Selection {
     /// Whether it is the whole run.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        self.threads.is_empty() && self.modules.is_empty()
+        self.processes.is_empty() && self.threads.is_empty() && self.modules.is_empty()
     }
 }
 
@@ -26,7 +28,7 @@ impl Profile {
             .map(|index| self.is_thread_selected(ThreadId(index as u32), selection))
             .collect();
         // A damaged capture may name threads that are not there.
-        let others = selection.threads.is_empty();
+        let others = selection.threads.is_empty() && selection.processes.is_empty();
         let packages = if selection.modules.is_empty() { Vec::new() } else { self.packages() };
         let in_modules = |site: &Site| {
             selection.modules.is_empty()
@@ -42,10 +44,14 @@ impl Profile {
     }
 
     fn is_thread_selected(&self, id: ThreadId, selection: &Selection) -> bool {
+        let pid = self.threads.get(id.index()).and_then(|thread| self.processes.get(thread.process as usize));
+        let in_process = selection.processes.is_empty()
+            || pid.is_some_and(|process| selection.processes.contains(&process.pid));
         let name = self.thread_name(id);
         let tid = self.tid(id).to_string();
-        selection.threads.is_empty()
-            || selection.threads.iter().any(|wanted| *wanted == name || *wanted == tid)
+        in_process
+            && (selection.threads.is_empty()
+                || selection.threads.iter().any(|wanted| *wanted == name || *wanted == tid))
     }
 
     /// The kernel's id of a thread; 0 for the entry that stands for all threads beyond the capture's bound.
