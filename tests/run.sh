@@ -1,7 +1,7 @@
 #!/bin/bash
 # The one test command: the same on every machine and in CI.
 #
-#   tests/run.sh [PART...]    parts, in this order: format lint boundaries unit blackbox extension editors
+#   tests/run.sh [PART...]    parts, in this order: format lint boundaries unit pythons blackbox extension editors
 #
 # Needs Linux with Rust, Python 3.9 or newer and Node 20 or newer; Debian packages that are missing are installed when
 # it runs as root. Everything else goes into tests/.cache and target. The network is used for package registries only.
@@ -10,7 +10,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 cache=$PWD/tests/.cache
 logs=$cache/logs
-all_parts=(format lint boundaries unit blackbox extension editors)
+all_parts=(format lint boundaries unit pythons blackbox extension editors)
 ruff_version=0.17.6
 # A failed assertion says where it stands; the frames around it are noise in a long log.
 export RUST_BACKTRACE=0
@@ -19,7 +19,8 @@ passed=0 failed=0
 summary=()
 
 # step NAME COMMAND...: runs it, shows and keeps its output, and counts the tests it reports (as "2 passed, 1 failed" or
-# as cargo writes it). A step that reports none counts as one.
+# as cargo writes it). A step that reports none counts as one. One that may
+# be skipped (`may_skip=yes step ...`) and ends with 77 says itself why it was.
 step() {
   local name=$1 log start=$SECONDS status ok bad word
   log=$logs/${name//[^a-z0-9]/-}.log
@@ -31,12 +32,14 @@ step() {
   if [ "$status" -eq 0 ]; then
     word=passed
     [ $((ok + bad)) -gt 0 ] || ok=1
+  elif [ "$status" -eq 77 ] && [ "${may_skip:-}" = yes ]; then
+    word=SKIPPED
   else
     word=FAILED
     [ "$bad" -gt 0 ] || bad=1
   fi
   passed=$((passed + ok)) failed=$((failed + bad))
-  summary+=("$(printf '%-6s %5d s  %s (%d passed, %d failed)' "$word" $((SECONDS - start)) "$name" "$ok" "$bad")")
+  summary+=("$(printf '%-7s %5d s  %s (%d passed, %d failed)' "$word" $((SECONDS - start)) "$name" "$ok" "$bad")")
 }
 
 # What the tests stand on. Says what is missing and cannot be installed.
@@ -85,6 +88,7 @@ run_part() {
     ;;
   boundaries) step "boundaries" python3 tests/checks/boundaries.py ;;
   unit) step "unit tests" cargo test -q --workspace --lib --bins ;;
+  pythons) may_skip=yes step "interpreters that this machine has not" tests/setup/pythons.sh 3.13 3.14 3.15 ;;
   blackbox) step "black-box tests" cargo test --workspace --test blackbox ;;
   extension)
     step "extension: packages, bundle, tests" tests/editors/setup/extension.sh

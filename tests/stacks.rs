@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::subjects::complaints;
-use crate::support::interpreter::Interpreter;
+use crate::support::interpreter::{Interpreter, say};
 use crate::support::playground::tests_folder;
 use crate::support::process::run;
 
@@ -39,6 +39,9 @@ fn fuzz(interpreter: &Interpreter, library: &Path, more: &[&str], capture: Optio
         fuzz.env("LD_PRELOAD", library).env("HEAPHINT_CAPTURE", capture).env("PYTHONMALLOC", "malloc");
     }
     let outcome = run(&mut fuzz, "");
+    if outcome.code == 0 {
+        say(String::from_utf8_lossy(&outcome.stdout).trim());
+    }
     (outcome.code != 0).then(|| format!("{more:?} on {}: {}", interpreter.version, outcome.text()))
 }
 

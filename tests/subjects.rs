@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 
 use crate::support::expectation::{SMALL, Subject};
-use crate::support::interpreter::Interpreter;
+use crate::support::interpreter::{Interpreter, announce};
 use crate::support::playground::{Playground, lines, tests_folder};
 use crate::support::process::{run, run_interleaved};
 
@@ -104,6 +104,7 @@ fn figures_on_every_other_interpreter() {
         interpreters.len() >= least,
         "CI checks at least {least} interpreters, this has {interpreters:?}"
     );
+    announce("figures", &interpreters);
     check_figures(&interpreters[1..]);
 }
 

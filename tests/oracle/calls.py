@@ -125,7 +125,7 @@ def main():
     pointers()
     frees()
     fails()
-    # expect: self.peak_bytes=30000001
+    # expect: self.peak_bytes=30000000+1
     anchor = bytearray(30_000_000)
     return len(kept), len(anchor)
 

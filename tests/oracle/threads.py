@@ -39,7 +39,7 @@ def main():
     started += oracle.threads("valloc", 30_000, 1_000, 8, 0)
     python_threads()
     thread_end()
-    # expect: self.peak_bytes=10000001
+    # expect: self.peak_bytes=10000000+1
     return started, len(bytearray(10_000_000))
 
 

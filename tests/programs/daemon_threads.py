@@ -23,7 +23,7 @@ def main():
         threading.Thread(target=churn, name=f"daemon-{number}", daemon=True).start()
     started.wait()
     time.sleep(0.1)
-    # expect: self.leaked_bytes=9000001 self.max_bytes=9000001 self.allocated_count=1
+    # expect: self.leaked_bytes=9000000+1 self.max_bytes=9000000+1 self.allocated_count=1
     return bytearray(9_000_000)
 
 

@@ -31,20 +31,20 @@ def repeated(count):
 
 @functools.lru_cache(maxsize=None)
 def cached(size):
-    # expect: self.peak_bytes=9000001 self.allocated_count=1 self.leaked_bytes=9000001
+    # expect: self.peak_bytes=9000000+1 self.allocated_count=1 self.leaked_bytes=9000000+1
     return bytearray(size)
 
 
 @logged
 def load(size):
-    # expect: self.peak_bytes=2000001 self.max_bytes=2000001
+    # expect: self.peak_bytes=2000000+1 self.max_bytes=2000000+1
     return bytearray(size)
 
 
 @logged
 @repeated(2)
 def render(size):
-    # expect: self.max_bytes=6000002 self.allocated_count=2 self.allocated_bytes=6000002
+    # expect: self.max_bytes=6000000+2 self.allocated_count=2 self.allocated_bytes=6000000+2
     # expect: self.leaked_bytes=0
     return bytearray(size)
 

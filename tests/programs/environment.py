@@ -33,5 +33,5 @@ seen = {
     "nice": os.nice(0),
 }
 print(json.dumps(seen, indent=1, sort_keys=True))
-# expect: self.peak_bytes=2000001 self.leaked_bytes=2000001
+# expect: self.peak_bytes=2000000+1 self.leaked_bytes=2000000+1
 KEPT = bytearray(2_000_000)

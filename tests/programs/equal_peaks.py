@@ -4,12 +4,12 @@ import settle  # noqa: F401
 
 
 def first_stage(size):
-    # expect: self.peak_bytes=0 self.max_bytes=20000001 self.allocated_bytes=20010002
+    # expect: self.peak_bytes=0 self.max_bytes=20000000+1 self.allocated_bytes=20010000+2
     return len(bytearray(size))
 
 
 def second_stage(size):
-    # expect: self.peak_bytes=20000001 self.max_bytes=20000001 self.allocated_bytes=20010002
+    # expect: self.peak_bytes=20000000+1 self.max_bytes=20000000+1 self.allocated_bytes=20010000+2
     return len(bytearray(size))
 
 
@@ -18,7 +18,7 @@ def main():
     total = first_stage(10_000) + second_stage(10_000)
     # expect: total.peak_bytes=0
     total += first_stage(20_000_000)
-    # expect: total.peak_bytes=20000001
+    # expect: total.peak_bytes=20000000+1
     total += second_stage(20_000_000)
     return total
 

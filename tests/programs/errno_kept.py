@@ -39,6 +39,6 @@ def main():
 
 
 main()
-# expect: self.peak_bytes=3000001
+# expect: self.peak_bytes=3000000+1
 KEPT = bytearray(3_000_000)
 # memray: sees no call made by ctypes, because it patches call sites and ctypes has none

@@ -20,13 +20,13 @@ def main():
     for number in range(200):
         # expect: total.peak_bytes>=4020100
         render(number)
-    # expect: self.peak_bytes=1000001
+    # expect: self.peak_bytes=1000000+1
     return len(bytearray(1_000_000))
 
 
 main()
-# expect file "<template 0>" line 2: self.peak_bytes=20001 self.peak_count=1
+# expect file "<template 0>" line 2: self.peak_bytes=20000+1 self.peak_count=1
 # expect file "<template 0>" line 3: total.peak_bytes~20001
-# expect file "<template 7>" line 2: self.peak_bytes=20008 self.peak_count=1
-# expect file "<template 100>" line 2: self.peak_bytes=20101 self.peak_count=1
-# expect file "<template 199>" line 2: self.peak_bytes=20200 self.peak_count=1
+# expect file "<template 7>" line 2: self.peak_bytes=20007+1 self.peak_count=1
+# expect file "<template 100>" line 2: self.peak_bytes=20100+1 self.peak_count=1
+# expect file "<template 199>" line 2: self.peak_bytes=20199+1 self.peak_count=1

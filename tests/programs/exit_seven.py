@@ -6,7 +6,7 @@ import settle  # noqa: F401
 
 
 def main():
-    # expect: self.peak_bytes=2500001 self.allocated_count=1
+    # expect: self.peak_bytes=2500000+1 self.allocated_count=1
     buffer = bytearray(2_500_000)
     sys.exit(len(buffer) // 2_500_000 + 6)
 

@@ -10,19 +10,19 @@ log = []
 
 class Handle:
     def __del__(self):
-        # expect: self.allocated_count=2 self.max_bytes=4000002 self.peak_bytes=4000002
+        # expect: self.allocated_count=2 self.max_bytes=4000000+2 self.peak_bytes=4000000+2
         log.append(bytearray(2_000_000))
 
 
 @contextlib.contextmanager
 def buffer(size):
-    # expect: self.max_bytes=3000001 self.allocated_count=1 self.leaked_bytes=0 self.peak_bytes=0
+    # expect: self.max_bytes=3000000+1 self.allocated_count=1 self.leaked_bytes=0 self.peak_bytes=0
     block = bytearray(size)
     yield len(block)
 
 
 def gone(reference):
-    # expect: self.allocated_count=1 self.peak_bytes=600001 self.leaked_bytes=600001
+    # expect: self.allocated_count=1 self.peak_bytes=600000+1 self.leaked_bytes=600000+1
     log.append(bytearray(600_000))
 
 
@@ -40,7 +40,7 @@ def main():
     watch = weakref.ref(target, gone)
     # expect: total.allocated_bytes~600001
     target = None
-    # expect: self.peak_bytes=5000001
+    # expect: self.peak_bytes=5000000+1
     return len(bytearray(5_000_000)), handle.__name__, watch() is target
 
 

@@ -18,7 +18,7 @@ def main():
     sizes = pool.map(work, [1_000_000] * 12, chunksize=1)
     pool.close()
     pool.join()
-    # expect: self.peak_bytes=5000001
+    # expect: self.peak_bytes=5000000+1
     return sum(sizes) + len(bytearray(5_000_000))
 
 

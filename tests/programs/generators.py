@@ -5,7 +5,7 @@ import settle  # noqa: F401
 
 def chunks(count):
     for i in range(count):
-        # expect: self.allocated_count=6 self.allocated_bytes=12000006 self.max_bytes=5000002
+        # expect: self.allocated_count=6 self.allocated_bytes=12000000+6 self.max_bytes=5000000+2
         # expect: self.leaked_bytes=0 self.peak_bytes=0
         chunk = bytearray(1_000_000 * (i + 1))
         yield chunk
@@ -17,7 +17,7 @@ def delegate(count):
 
 
 def held():
-    # expect: self.leaked_bytes=7000001 self.peak_bytes=7000001
+    # expect: self.leaked_bytes=7000000+1 self.peak_bytes=7000000+1
     state = bytearray(7_000_000)
     yield len(state)
     yield 0

@@ -8,7 +8,7 @@ def collect(count):
     for _ in range(count):
         # expect: self.peak_bytes=800928 self.peak_count=1 self.max_bytes=800928 self.leaked_bytes=0
         items.append(None)
-    # expect: self.peak_bytes=1000001
+    # expect: self.peak_bytes=1000000+1
     return items, bytearray(1_000_000)
 
 
@@ -16,7 +16,7 @@ def concatenate(count):
     text = bytearray()
     piece = b"x" * 20_000
     for _ in range(count):
-        # expect: self.allocated_count>=6 self.max_bytes>=400001 self.max_bytes<=450006
+        # expect: self.allocated_count>=6 self.max_bytes>=400001 self.max_bytes<=450006+1
         # expect: self.peak_bytes=0
         text += piece
     return len(text)

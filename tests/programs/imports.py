@@ -14,6 +14,6 @@ def late():
 # expect: total.peak_bytes>=36000002
 KEPT = late()
 print(len(KEPT))
-# expect file "heavy_table.py" line 3: self.peak_bytes=12000001 self.leaked_bytes=12000001
-# expect file "heavy_table.py" line 3: total.peak_bytes=12000001
-# expect file "heavy_table.py" line 7: self.peak_bytes=24000001 self.leaked_bytes=24000001
+# expect file "heavy_table.py" line 3: self.peak_bytes=12000000+1 self.leaked_bytes=12000000+1
+# expect file "heavy_table.py" line 3: total.peak_bytes=12000000+1
+# expect file "heavy_table.py" line 7: self.peak_bytes=24000000+1 self.leaked_bytes=24000000+1

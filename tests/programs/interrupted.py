@@ -10,7 +10,7 @@ received = []
 
 
 def handler(number, frame):
-    # expect: self.peak_bytes=6000003 self.peak_count=3
+    # expect: self.peak_bytes=6000000+3 self.peak_count=3
     received.append(bytearray(2_000_000))
 
 

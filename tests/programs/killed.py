@@ -9,11 +9,11 @@ import settle  # noqa: F401
 def fill():
     kept = []
     for _ in range(30):
-        # expect: self.peak_bytes=30000030 self.peak_count=30 self.leaked_bytes=30000030
-        # expect: self.max_bytes=30000030
-        # expect: self.allocated_count=30 total.max_bytes=30000030
+        # expect: self.peak_bytes=30000000+30 self.peak_count=30 self.leaked_bytes=30000000+30
+        # expect: self.max_bytes=30000000+30
+        # expect: self.allocated_count=30 total.max_bytes=30000000+30
         kept.append(bytearray(1_000_000))
-    # expect: self.allocated_bytes=2000001 self.temporary_count=1 self.max_bytes=2000001
+    # expect: self.allocated_bytes=2000000+1 self.temporary_count=1 self.max_bytes=2000000+1
     bytearray(2_000_000)
     os.kill(os.getpid(), signal.SIGKILL)
     return kept

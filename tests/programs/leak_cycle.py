@@ -8,7 +8,7 @@ import settle  # noqa: F401
 class Observer:
     def __init__(self, size):
         self.peers = [self]
-        # expect: self.leaked_bytes=11000001 self.leaked_count=1 self.peak_bytes=11000001
+        # expect: self.leaked_bytes=11000000+1 self.leaked_count=1 self.peak_bytes=11000000+1
         self.cache = bytearray(size)
 
 
@@ -18,7 +18,7 @@ def subscribe():
 
 
 def collected():
-    # expect: self.leaked_bytes=0 self.leaked_count=0 self.max_bytes=4000001
+    # expect: self.leaked_bytes=0 self.leaked_count=0 self.max_bytes=4000000+1
     cycle = [bytearray(4_000_000)]
     cycle.append(cycle)
 

@@ -6,13 +6,13 @@ errors = []
 
 
 def download():
-    # expect: self.leaked_bytes=9000001 self.leaked_count=1 self.allocated_count=1
+    # expect: self.leaked_bytes=9000000+1 self.leaked_count=1 self.allocated_count=1
     body = bytearray(9_000_000)
     raise ConnectionError(len(body))
 
 
 def parse():
-    # expect: self.leaked_bytes=0 self.max_bytes=3000001
+    # expect: self.leaked_bytes=0 self.max_bytes=3000000+1
     text = bytearray(3_000_000)
     raise ValueError(len(text))
 

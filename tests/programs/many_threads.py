@@ -9,7 +9,7 @@ barrier = threading.Barrier(THREADS + 1)
 
 
 def work():
-    # expect: self.peak_bytes=8000400 self.peak_count=400 self.max_bytes=8000400
+    # expect: self.peak_bytes=8000000+400 self.peak_count=400 self.max_bytes=8000000+400
     own = bytearray(20_000)
     barrier.wait()
     barrier.wait()
@@ -22,7 +22,7 @@ def main():
     for thread in threads:
         thread.start()
     barrier.wait()
-    # expect: self.peak_bytes=10000001
+    # expect: self.peak_bytes=10000000+1
     anchor = bytearray(10_000_000)
     barrier.wait()
     for thread in threads:

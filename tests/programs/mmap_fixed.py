@@ -12,7 +12,7 @@ def main():
     # expect: self.max_bytes=3145728 self.peak_bytes=3145728 self.leaked_bytes=3145728
     over = c.mmap(base + 2 * MIB, 3 * MIB, READ_WRITE, PRIVATE_ANONYMOUS | FIXED, -1, 0)
     assert over == base + 2 * MIB
-    # expect: self.peak_bytes=10000001
+    # expect: self.peak_bytes=10000000+1
     return len(bytearray(10_000_000))
 
 

@@ -8,7 +8,7 @@ TABLE = bytearray(6_000_000)
 
 def replace():
     global TABLE
-    # expect: self.leaked_bytes=0 self.max_bytes=2000001
+    # expect: self.leaked_bytes=0 self.max_bytes=2000000+1
     scratch = bytearray(2_000_000)
     return len(scratch)
 

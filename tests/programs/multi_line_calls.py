@@ -4,7 +4,7 @@ import settle  # noqa: F401
 
 
 def combine(*parts, tail):
-    # expect: self.peak_bytes=10000001
+    # expect: self.peak_bytes=10000000+1
     joined = bytearray(sum(len(part) for part in parts) + len(tail))
     return joined
 
@@ -12,15 +12,15 @@ def combine(*parts, tail):
 def main():
     # expect: total.peak_bytes~10000001
     result = combine(
-        bytearray(1_000_000),  # expect: self.peak_bytes=1000001 total.peak_bytes=1000001
-        # expect: self.peak_bytes=2000001
+        bytearray(1_000_000),  # expect: self.peak_bytes=1000000+1 total.peak_bytes=1000000+1
+        # expect: self.peak_bytes=2000000+1
         bytearray(
             2_000_000,
         ),
         *[
-            bytearray(3_000_000),  # expect: self.peak_bytes=3000001
+            bytearray(3_000_000),  # expect: self.peak_bytes=3000000+1
         ],
-        tail=bytearray(  # expect: self.peak_bytes=4000001
+        tail=bytearray(  # expect: self.peak_bytes=4000000+1
             4_000_000
         ),
     )

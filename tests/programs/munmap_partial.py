@@ -44,7 +44,7 @@ def main():
     ends()
     holes()
     across()
-    # expect: self.peak_bytes=9000001
+    # expect: self.peak_bytes=9000000+1
     anchor = bytearray(9_000_000)
     return len(anchor)
 

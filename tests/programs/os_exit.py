@@ -8,7 +8,7 @@ import settle  # noqa: F401
 
 
 def work():
-    # expect: self.peak_bytes=7000001 self.leaked_bytes=7000001
+    # expect: self.peak_bytes=7000000+1 self.leaked_bytes=7000000+1
     result = bytearray(7_000_000)
     print(len(result))
     sys.stdout.flush()

@@ -14,6 +14,6 @@ sys.stdout.buffer.write(bytes(range(256)) * 40)
 sys.stdout.flush()
 sys.stderr.write("no line end")
 sys.stderr.flush()
-# expect: self.peak_bytes=4000001
+# expect: self.peak_bytes=4000000+1
 KEPT = bytearray(4_000_000)
 print(sys.stdin.read())

@@ -28,7 +28,7 @@ def failing():
     refused = c.realloc(block, 1 << 62)
     # expect: self.allocated_count=0
     overflowing = c.reallocarray(block, 1 << 33, 1 << 33)
-    # expect: self.peak_bytes=2000001
+    # expect: self.peak_bytes=2000000+1
     anchor = bytearray(2_000_000)
     return refused, overflowing, len(anchor)
 

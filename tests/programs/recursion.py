@@ -4,9 +4,9 @@ import settle  # noqa: F401
 
 
 def walk(depth):
-    # expect: self.peak_bytes=1000010 self.peak_count=10 total.peak_bytes=1000010
+    # expect: self.peak_bytes=1000000+10 self.peak_count=10 total.peak_bytes=1000000+10
     # expect: total.peak_count=10
-    # expect: self.max_bytes=1000010 total.max_bytes=1000010 self.allocated_count=10
+    # expect: self.max_bytes=1000000+10 total.max_bytes=1000000+10 self.allocated_count=10
     block = bytearray(100_000)
     if depth == 1:
         return len(block)

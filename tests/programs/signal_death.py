@@ -6,7 +6,7 @@ import sys
 
 import settle  # noqa: F401
 
-# expect: self.peak_bytes=5000001 self.leaked_bytes=5000001
+# expect: self.peak_bytes=5000000+1 self.leaked_bytes=5000000+1
 KEPT = bytearray(5_000_000)
 print(len(KEPT))
 sys.stdout.flush()

@@ -5,8 +5,8 @@ import settle  # noqa: F401
 
 def scratch():
     for _ in range(5):
-        # expect: self.temporary_count=5 self.temporary_bytes=10000005 self.allocated_count=5
-        # expect: self.allocated_bytes=10000005 self.max_bytes=2000001 self.peak_bytes=0
+        # expect: self.temporary_count=5 self.temporary_bytes=10000000+5 self.allocated_count=5
+        # expect: self.allocated_bytes=10000000+5 self.max_bytes=2000000+1 self.peak_bytes=0
         # expect: self.leaked_count=0
         bytearray(2_000_000)
 
@@ -15,16 +15,16 @@ def pairs():
     for _ in range(3):
         # expect: self.temporary_count=0 self.temporary_bytes=0 self.allocated_count=3
         first = bytearray(1_000_000)
-        # expect: self.temporary_count=3 self.temporary_bytes=6000003 self.allocated_count=3
+        # expect: self.temporary_count=3 self.temporary_bytes=6000000+3 self.allocated_count=3
         second = bytearray(2_000_000)
         del first
         del second
 
 
 def stay():
-    # expect: self.temporary_count=0 self.peak_bytes=8000001 self.allocated_count=1
+    # expect: self.temporary_count=0 self.peak_bytes=8000000+1 self.allocated_count=1
     kept = bytearray(8_000_000)
-    # expect: self.temporary_count=1 self.peak_bytes=1000001
+    # expect: self.temporary_count=1 self.peak_bytes=1000000+1
     return len(kept), len(bytearray(1_000_000))
 
 

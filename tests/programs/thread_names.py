@@ -9,7 +9,8 @@ may_end = threading.Event()
 
 
 def work(size):
-    # expect: self.peak_bytes=7000002 self.peak_count=2 self.max_bytes=7000002 self.leaked_bytes=0
+    # expect: self.peak_bytes=7000000+2 self.peak_count=2
+    # expect: self.max_bytes=7000000+2 self.leaked_bytes=0
     buffer = bytearray(size)
     both_hold.wait()
     may_end.wait()
@@ -24,7 +25,7 @@ def main():
     for thread in threads:
         thread.start()
     both_hold.wait()
-    # expect: self.peak_bytes=1000001
+    # expect: self.peak_bytes=1000000+1
     mine = bytearray(1_000_000)
     may_end.set()
     for thread in threads:

@@ -30,7 +30,7 @@ def main():
         thread.start()
     for thread in threads:
         thread.join()
-    # expect: self.peak_bytes=20000001
+    # expect: self.peak_bytes=20000000+1
     return len(bytearray(20_000_000))
 
 

@@ -4,7 +4,7 @@ import settle  # noqa: F401
 
 
 def convert(text):
-    # expect: self.peak_bytes=1500001
+    # expect: self.peak_bytes=1500000+1
     buffer = bytearray(1_500_000)
     return int(text) + len(buffer)
 

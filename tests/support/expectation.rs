@@ -10,6 +10,9 @@
 //! # unsteady: why the interpreter may fail by itself
 //! ```
 //!
+//! A value `5000000+2` stands for 2 bytearrays with 5000000 bytes together. Each needs a byte more than it has, and from
+//! CPython 3.15 on, where it keeps them in a `bytes` object, 33 more.
+//!
 //! `=` is to the byte, `>=` and `<=` are bounds, and `~` is up to 10 kB more: room for the small blocks that an
 //! interpreter makes for itself when a line calls a function, which differ between versions.
 
@@ -168,8 +171,9 @@ impl Statement {
                 figure(document, file, *line, &self.figure)
             }
         };
-        let holds = match (found.as_u64(), self.value.parse::<u64>()) {
-            (Some(found), Ok(value)) => match self.relation {
+        let python = document["session"]["python"].as_str().unwrap_or_default();
+        let holds = match (found.as_u64(), self.bytes(python)) {
+            (Some(found), Some(value)) => match self.relation {
                 Relation::Exactly => found == value,
                 Relation::About => (value..value + SMALL).contains(&found),
                 Relation::AtLeast => found >= value,
@@ -178,6 +182,14 @@ impl Statement {
             _ => serde_json::from_str(&self.value).is_ok_and(|value: Value| value == found),
         };
         (!holds).then(|| format!("{self}, but it is {found}"))
+    }
+
+    /// The value as a number, for a version of CPython.
+    fn bytes(&self, python: &str) -> Option<u64> {
+        let Some((content, blocks)) = self.value.split_once('+') else { return self.value.parse().ok() };
+        let minor: Option<u64> = python.split('.').nth(1).and_then(|minor| minor.parse().ok());
+        let more = if minor.is_some_and(|minor| minor >= 15) { 33 } else { 1 };
+        Some(content.parse::<u64>().ok()? + blocks.parse::<u64>().ok()? * more)
     }
 }
 
@@ -244,6 +256,15 @@ fn comments_are_statements() {
 }
 
 #[test]
+fn a_bytearray_needs_more_from_3_15_on() {
+    let statement = &Subject::parse("x  # expect: self.peak_bytes=100+2").statements[0];
+    assert_eq!(
+        ["3.9.1", "3.14.0", "3.15.2"].map(|it| statement.bytes(it)),
+        [Some(102), Some(102), Some(166)]
+    );
+}
+
+#[test]
 fn a_wrong_figure_contradicts() {
     let document = serde_json::json!({
         "session": {"exit_code": 3, "complete": false},
@@ -255,6 +276,7 @@ fn a_wrong_figure_contradicts() {
     };
     for right in [
         "\nx  # expect: self.peak_bytes=10005",
+        "\nx  # expect: self.peak_bytes=10000+5",
         "\nx  # expect: self.peak_bytes~10000",
         "\nx  # expect: self.peak_bytes>=10005",
         "x  # expect: self.peak_bytes=0",

@@ -1,7 +1,10 @@
 //! Finds the CPython interpreters of this machine that heaphint supports.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use super::playground::tests_folder;
 
 /// A CPython that can be traced.
 #[derive(Clone, Debug)]
@@ -12,7 +15,7 @@ pub struct Interpreter {
     pub version: String,
 }
 
-const SUPPORTED_MINORS: std::ops::RangeInclusive<u32> = 9..=13;
+const SUPPORTED_MINORS: std::ops::RangeInclusive<u32> = 9..=15;
 const QUESTION: &str = "import platform, sys
 print(sys.executable, platform.python_version(), platform.python_implementation(), sep='\\n')";
 
@@ -31,10 +34,10 @@ impl Interpreter {
     /// The `python3` of the search path.
     pub fn default() -> Self {
         Self::ask(Path::new("python3"))
-            .expect("the tests need a python3 from 3.9 to 3.13: install one and put it first in PATH")
+            .expect("the tests need a python3 from 3.9 to 3.15: install one and put it first in PATH")
     }
 
-    /// The default one, then one of every other version that pyenv, the system or PATH has.
+    /// The default one, then one of every other version that pyenv, the system, PATH or `setup/pythons.sh` has.
     pub fn all() -> Vec<Self> {
         let mut candidates: Vec<PathBuf> = vec!["python3".into(), "/usr/bin/python3".into()];
         candidates.extend(SUPPORTED_MINORS.map(|minor| format!("python3.{minor}").into()));
@@ -43,6 +46,9 @@ impl Interpreter {
         let versions = root.and_then(|root| std::fs::read_dir(root.join("versions")).ok());
         let versions = versions.into_iter().flatten().flatten();
         candidates.extend(versions.map(|version| version.path().join("bin/python3")));
+        let fetched = tests_folder().join(".cache/pythons");
+        candidates
+            .extend(SUPPORTED_MINORS.map(|minor| fetched.join(format!("3.{minor}/usr/bin/python3.{minor}"))));
         let mut found: Vec<Self> = Vec::new();
         for interpreter in candidates.iter().filter_map(|program| Self::ask(program)) {
             if found.iter().all(|other| other.version != interpreter.version) {
@@ -51,4 +57,16 @@ impl Interpreter {
         }
         found
     }
+}
+
+/// Says on which interpreters a test runs, whether it passes or not.
+pub fn announce(test: &str, interpreters: &[Interpreter]) {
+    let versions: Vec<_> = interpreters.iter().map(|it| it.version.as_str()).collect();
+    say(&format!("{test}: CPython {}", versions.join(", ")));
+}
+
+/// Writes a line that is shown although its test passes.
+pub fn say(line: &str) {
+    // Unlike `eprintln`, this is not kept for failures.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

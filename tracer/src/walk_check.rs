@@ -31,8 +31,7 @@ pub extern "C" fn heaphint_oracle_marks() -> bool {
 
 /// Compares. `stack_of` gives the stack of a frame on top of a stack.
 ///
-/// Frames that Python does not show are left out: while greenlet switches, it takes those that stand for calls from C
-/// out of the chain for a moment.
+/// Frames that Python does not show are left out: while greenlet switches, it takes them out of the chain for a moment.
 pub fn compare(
     remembered: &[RawFrame],
     mut stack_of: impl FnMut(u32, &mut RawFrame) -> Result<u32, Problem>,
@@ -46,7 +45,10 @@ pub fn compare(
     if let Some((reader, mut frame)) = python::start_walk() {
         while !frame.is_null() {
             // SAFETY: the frame is in the calling thread's chain.
-            let words = unsafe { reader.read(frame) };
+            let (words, is_hidden) = unsafe {
+                let words = reader.read(frame);
+                (words, python::is_incomplete(frame, &words))
+            };
             let is_same = |known: &RawFrame| {
                 known.frame == frame as usize
                     && known.code == words.code
@@ -56,7 +58,7 @@ pub fn compare(
                 let last = rest.checked_sub(1);
                 if last.and_then(|last| remembered.get(last)).is_some_and(is_same) {
                     rest -= 1;
-                } else if python::is_shim(frame) {
+                } else if is_hidden {
                 } else if last.is_some_and(|last| !is_shown(last)) {
                     rest -= 1;
                     continue;

@@ -28,6 +28,7 @@ pub struct FrameWords {
 #[derive(Clone, Copy)]
 pub struct FrameReader {
     code: usize,
+    object_mask: usize,
     instruction: usize,
     instruction_mask: usize,
     previous: usize,
@@ -38,6 +39,7 @@ impl FrameReader {
     pub(super) const fn new(layout: &FrameLayout, marking: &Marking) -> Self {
         Self {
             code: layout.code,
+            object_mask: layout.object_mask,
             instruction: layout.instruction,
             instruction_mask: layout.instruction_mask,
             previous: layout.previous,
@@ -76,7 +78,7 @@ impl FrameReader {
         // SAFETY: all offsets are inside the frame.
         unsafe {
             FrameWords {
-                code: word(address, self.code),
+                code: word(address, self.code) & self.object_mask,
                 instruction: word(address, self.instruction) & self.instruction_mask,
                 previous: word(address, self.previous) as *const Frame,
             }

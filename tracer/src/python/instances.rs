@@ -7,6 +7,7 @@ use super::text;
 use super::versions::{Attributes, Keys, Layout};
 
 const TYPE: usize = 8;
+const TYPE_BASIC_SIZE: usize = 32;
 const TYPE_FLAGS: usize = 168;
 const TYPE_DICT_OFFSET: usize = 288;
 const DICT_KEYS: usize = 32;
@@ -17,8 +18,7 @@ const MANAGED_DICT: usize = 1 << 4;
 const INLINE_VALUES: usize = 1 << 2;
 const IS_TEXT: usize = 1 << 28;
 
-/// Where the value array of 3.13 begins in an object, and the byte in it that says whether it is in use.
-const INLINE_START: usize = 16;
+/// The byte of a value array inside an object that says whether it is in use.
 const INLINE_VALID: usize = 3;
 
 /// No instance that is read here has more attributes than this.
@@ -64,8 +64,12 @@ pub unsafe fn attribute(layout: &Layout, object: usize, name: &[u8]) -> Option<u
                 dictionary => in_dictionary(layout, dictionary, name),
             },
             Attributes::Inline => match word(object.wrapping_sub(24), 0) {
-                0 if flags & INLINE_VALUES != 0 && byte(object, INLINE_START + INLINE_VALID) != 0 => {
-                    in_values(layout, cached_keys, object + INLINE_START, name)
+                0 if flags & INLINE_VALUES != 0 => {
+                    let values = object + word(class, TYPE_BASIC_SIZE);
+                    if byte(values, INLINE_VALID) == 0 {
+                        return None;
+                    }
+                    in_values(layout, cached_keys, values, name)
                 }
                 dictionary => in_dictionary(layout, dictionary, name),
             },

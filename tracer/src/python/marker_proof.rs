@@ -82,11 +82,11 @@ unsafe fn check_callback(interpreter: &Interpreter, marking: &Marking, callback:
                     || !is_set(marking.mark(caller, innermost, true, 0)));
         }
         let outer = reader.read(words.previous);
-        let in_call = codes::is_call(interpreter, outer.code, outer.instruction);
-        let (frame, callee) = if reader.markers_outlive_instructions() {
-            (innermost, ptr::null())
+        let (frame, callee, in_call) = if reader.markers_outlive_instructions() {
+            (innermost, ptr::null(), true)
         } else {
-            (words.previous, innermost)
+            let in_call = codes::is_call(interpreter, outer.code, outer.instruction);
+            (words.previous, innermost, in_call)
         };
         if !marking.is_ordinary(innermost) || !marking.is_ordinary(words.previous) || !in_call {
             return false;

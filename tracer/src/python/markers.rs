@@ -13,6 +13,10 @@
 //!   Only an ordinary frame (no generator's) whose callee is an ordinary frame linked to it directly is marked: then
 //!   the instruction did take its operand from there, which one that resumes a generator does not.
 //!
+//! * 3.14.5 and later: a bit of `visited`, which every new frame and every copy of one sets to 0. Only the collector of
+//!   free-threaded builds (and, before 3.14.5, the incremental one) ever looks at it. It proves the same activation,
+//!   and frames of generators are not marked, as before 3.11.
+//!
 //! What a marker does not see: a debugger that sets `f_lineno` of an outer frame; that shows once the frame goes on.
 //! Versions without a marker's place, and those that fail the test in [`super::proof`], have their frames read anew
 //! at each walk.
@@ -23,6 +27,10 @@ use super::versions::{FrameLayout, MarkerPlace};
 
 /// The bit of `f_trace_lines`.
 const ACTIVATION_BIT: u8 = 0x40;
+/// The bit of `visited`, in the word that has the owner as its third byte.
+const VISITED_BIT: usize = 0x8000_0000;
+/// What of that word counts: the bit, and that the owner is 0.
+const VISITED_MASK: usize = VISITED_BIT | 0x00ff_0000;
 /// What marks a word as ours: no address of user space has the highest bit, no object's the lowest ones.
 const TAG: usize = 1 << 63 | 0b101;
 const TAG_MASK: usize = 1 << 63 | 0b111;
@@ -74,10 +82,11 @@ impl Marking {
     pub(super) const fn new(layout: &FrameLayout) -> Self {
         let mask = match layout.marker {
             _ if IS_CONTROL => 0,
-            MarkerPlace::ActivationBit { .. } => ACTIVATION_BIT as usize,
-            MarkerPlace::DeadSlot { .. } => usize::MAX,
+            Some(MarkerPlace::ActivationBit { .. }) => ACTIVATION_BIT as usize,
+            Some(MarkerPlace::VisitedBit { .. }) => VISITED_MASK,
+            Some(MarkerPlace::DeadSlot { .. }) | None => usize::MAX,
         };
-        Self { place: Some(layout.marker), mask, owner: layout.owner, locals: layout.locals }
+        Self { place: layout.marker, mask, owner: layout.owner, locals: layout.locals }
     }
 
     /// Whether there are markers at all.
@@ -121,6 +130,9 @@ impl Marking {
                 Some(MarkerPlace::ActivationBit { trace_lines, .. }) => {
                     byte(frame, trace_lines) & ACTIVATION_BIT != 0
                 }
+                Some(MarkerPlace::VisitedBit { word: place }) => {
+                    word(frame, place) & VISITED_MASK == VISITED_BIT
+                }
                 Some(MarkerPlace::DeadSlot { stack_top, .. }) => {
                     byte(frame, self.owner) == OWNED_BY_THREAD
                         && usize::try_from(int(frame, stack_top))
@@ -158,6 +170,16 @@ impl Marking {
                     }
                     (frame.cast::<u8>().wrapping_add(trace_lines).cast_mut()).write(flag | ACTIVATION_BIT);
                     Marker { place: (trace_lines / 4) as u16, value: ACTIVATION_BIT.into() }
+                }
+                Some(MarkerPlace::VisitedBit { word }) => {
+                    if !self.is_ordinary(frame) {
+                        return Marker::NONE;
+                    }
+                    let visited = word + 3;
+                    let bits = byte(frame as usize, visited);
+                    (frame.cast::<u8>().wrapping_add(visited).cast_mut())
+                        .write(bits | (VISITED_BIT >> 24) as u8);
+                    Marker { place: (word / 4) as u16, value: VISITED_BIT }
                 }
                 Some(MarkerPlace::DeadSlot { stack_top, is_entry }) => {
                     let is_direct = || {

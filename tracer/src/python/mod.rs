@@ -202,7 +202,7 @@ pub fn walk_plainly() {
 /// As for [`proof::run`], with the layout of frames proven.
 unsafe fn provable_marking(interpreter: &Interpreter) -> Marking {
     let marking = Marking::new(&interpreter.layout.frame);
-    if WALKS_ARE_PLAIN.load(Ordering::Relaxed) {
+    if WALKS_ARE_PLAIN.load(Ordering::Relaxed) || !marking.is_on() {
         return Marking::OFF;
     }
     // SAFETY: the same conditions.

@@ -35,7 +35,7 @@ pub(super) unsafe fn name(
         if !is_bootstrap || !text::ends_with(file, &layout.text, b"threading.py") {
             return None;
         }
-        let thread = word(frame as usize, layout.frame.locals);
+        let thread = word(frame as usize, layout.frame.locals) & layout.frame.object_mask;
         if thread == 0 {
             return None;
         }

@@ -3,10 +3,13 @@
 //! To support a further version, add its file and its line in [`Layout::of`]; the rest of the tracer follows the
 //! numbers. A version without a file is refused: nothing here may guess.
 
+mod debug_offsets;
 mod v3_10;
 mod v3_11;
 mod v3_12;
 mod v3_13;
+mod v3_14;
+mod v3_15;
 mod v3_9;
 
 /// `PY_VERSION_HEX`: two bytes of major and minor version, then micro version, release level and serial.
@@ -63,6 +66,8 @@ pub struct ThreadLayout {
 pub struct FrameLayout {
     /// Pointer to the code object.
     pub code: usize,
+    /// Which bits of a word in a frame are the object's address.
+    pub object_mask: usize,
     /// The word that names the instruction: an index before 3.11, a pointer from then on.
     pub instruction: usize,
     /// Which bits of that word count.
@@ -77,8 +82,8 @@ pub struct FrameLayout {
     pub locals: usize,
     /// In a frame *object*: the pointer to the frame; `None` where the object is the frame itself.
     pub in_object: Option<usize>,
-    /// Where a marker can be set.
-    pub marker: MarkerPlace,
+    /// Where a marker can be set, if anywhere.
+    pub marker: Option<MarkerPlace>,
 }
 
 /// Where a frame has room for a marker; [`super::markers`] says why nobody minds.
@@ -97,6 +102,11 @@ pub enum MarkerPlace {
         stack_top: usize,
         /// The byte that says whether the frame was entered from C, where a frame without code does not say it.
         is_entry: Option<usize>,
+    },
+    /// 3.14.5 and later.
+    VisitedBit {
+        /// The word whose third byte is the owner and whose fourth is `visited`.
+        word: usize,
     },
 }
 
@@ -180,7 +190,7 @@ pub enum Attributes {
     ValuesOrDictionary,
     /// 3.12: one word at -24; value array if its lowest bit is set, else dictionary.
     Tagged,
-    /// 3.13: dictionary at -24, or value array behind the object's head.
+    /// 3.13 and later: dictionary at -24, or value array behind the object's own fields.
     Inline,
 }
 
@@ -212,7 +222,11 @@ impl Layout {
             0x030c => Ok(v3_12::LAYOUT),
             // SAFETY: the caller passes the runtime of this version.
             0x030d => unsafe { v3_13::layout(runtime) },
-            _ => Err("heaphint knows the frames of CPython 3.9 to 3.13 and this is another version"),
+            // SAFETY: the same.
+            0x030e => unsafe { v3_14::layout(version, runtime) },
+            // SAFETY: the same.
+            0x030f => unsafe { v3_15::layout(runtime) },
+            _ => Err("heaphint knows the frames of CPython 3.9 to 3.15 and this is another version"),
         }
     }
 }

@@ -11,6 +11,7 @@ pub const LAYOUT: Layout = Layout {
     thread: ThreadLayout { cframe: None, running_is_own: false, frame: 24 },
     frame: FrameLayout {
         code: 32,
+        object_mask: usize::MAX,
         instruction: 96,
         // `f_lasti` is an int; `f_lineno` follows it in the same word.
         instruction_mask: 0xffff_ffff,
@@ -19,7 +20,7 @@ pub const LAYOUT: Layout = Layout {
         shim_owner: u16::MAX,
         locals: 352,
         in_object: None,
-        marker: MarkerPlace::ActivationBit { trace_lines: 84, generator: 88 },
+        marker: Some(MarkerPlace::ActivationBit { trace_lines: 84, generator: 88 }),
     },
     code: CodeLayout {
         name: 112,

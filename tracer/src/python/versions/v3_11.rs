@@ -11,6 +11,7 @@ pub const LAYOUT: Layout = Layout {
     thread: ThreadLayout { cframe: Some(56), running_is_own: false, frame: 8 },
     frame: FrameLayout {
         code: 32,
+        object_mask: usize::MAX,
         instruction: 56,
         instruction_mask: usize::MAX,
         previous: 48,
@@ -19,7 +20,7 @@ pub const LAYOUT: Layout = Layout {
         shim_owner: u16::MAX,
         locals: 72,
         in_object: Some(24),
-        marker: MarkerPlace::DeadSlot { stack_top: 64, is_entry: Some(68) },
+        marker: Some(MarkerPlace::DeadSlot { stack_top: 64, is_entry: Some(68) }),
     },
     code: CodeLayout {
         name: 128,

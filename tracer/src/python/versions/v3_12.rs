@@ -11,6 +11,7 @@ pub const LAYOUT: Layout = Layout {
     thread: ThreadLayout { cframe: Some(56), running_is_own: true, frame: 0 },
     frame: FrameLayout {
         code: 0,
+        object_mask: usize::MAX,
         instruction: 56,
         instruction_mask: usize::MAX,
         previous: 8,
@@ -18,7 +19,7 @@ pub const LAYOUT: Layout = Layout {
         shim_owner: 3,
         locals: 72,
         in_object: Some(24),
-        marker: MarkerPlace::DeadSlot { stack_top: 64, is_entry: None },
+        marker: Some(MarkerPlace::DeadSlot { stack_top: 64, is_entry: None }),
     },
     code: CodeLayout {
         name: 128,
