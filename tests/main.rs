@@ -5,6 +5,7 @@
 
 mod captures;
 mod cli;
+mod interpreters;
 mod kill;
 mod lsp;
 mod memray;

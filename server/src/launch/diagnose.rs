@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use object::elf::Machine;
+
 use super::elf::{self, Kind};
 use super::shown;
 
@@ -30,9 +32,9 @@ pub fn no_capture(program: &Path, folder: &Path) -> String {
 }
 
 #[cfg(target_arch = "x86_64")]
-const OWN_MACHINE: u16 = 62;
+const OWN_MACHINE: Machine = object::elf::EM_X86_64;
 #[cfg(target_arch = "aarch64")]
-const OWN_MACHINE: u16 = 183;
+const OWN_MACHINE: Machine = object::elf::EM_AARCH64;
 
 fn is_privileged(program: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

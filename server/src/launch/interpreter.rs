@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::answers::{Answer, Subject};
 use super::elf::{self, Kind};
 use super::{LaunchError, shown};
 
@@ -59,19 +60,34 @@ fn is_executable(path: &Path) -> bool {
 
 /// Whether the tracer can do its work there.
 fn check(program: &Path) -> Result<(), LaunchError> {
+    let subject = Subject::look(program);
+    if let Some(answer) = subject.as_ref().and_then(Subject::recall) {
+        return judge(program, &answer);
+    }
     let name = shown(program);
-    let refuse = |why: String| Err(LaunchError::Usage(why));
     match elf::kind(program) {
         Kind::Static => {
-            return refuse(format!(
+            return Err(LaunchError::Usage(format!(
                 "{name} is linked statically, so it cannot be traced: use another Python"
-            ));
+            )));
         }
         Kind::Dynamic { loader, .. } if loader.contains("musl") => {
-            return refuse(format!("{name} is built for musl and heaphint needs glibc: use another Python"));
+            return Err(LaunchError::Usage(format!(
+                "{name} is built for musl and heaphint needs glibc: use another Python"
+            )));
         }
         Kind::Dynamic { .. } | Kind::Script | Kind::Unknown => {}
     }
+    let answer = ask(program)?;
+    if let Some(subject) = subject {
+        subject.keep(&answer);
+    }
+    judge(program, &answer)
+}
+
+/// Starts the interpreter to ask what it is.
+fn ask(program: &Path) -> Result<Answer, LaunchError> {
+    let name = shown(program);
     // The variables of an outer session are not for this question.
     let answer = Command::new(program)
         .args(["-I", "-S", "-c", QUESTION])
@@ -79,25 +95,26 @@ fn check(program: &Path) -> Result<(), LaunchError> {
         .stdin(Stdio::null())
         .output()
         .map_err(|error| LaunchError::Usage(format!("{name} cannot be started: {error}")))?;
-    let text = String::from_utf8_lossy(&answer.stdout);
-    let mut words = text.split_whitespace();
-    let (implementation, major, minor) = (words.next(), words.next(), words.next());
-    let (Some(implementation), Some(Ok(major)), Some(Ok(minor))) =
-        (implementation, major.map(str::parse::<u32>), minor.map(str::parse::<u32>))
-    else {
+    Answer::parse(&String::from_utf8_lossy(&answer.stdout)).ok_or_else(|| {
         let complaint = String::from_utf8_lossy(&answer.stderr);
         let complaint = complaint.lines().rev().find(|line| !line.trim().is_empty());
         let complaint = complaint.map(|line| format!(" (it says: {})", line.trim())).unwrap_or_default();
-        return refuse(format!("{name} does not work as a Python interpreter{complaint}"));
-    };
-    if implementation != "cpython" || major != 3 || !SUPPORTED.contains(&minor) {
-        let (first, last) = (SUPPORTED.start(), SUPPORTED.end());
-        return refuse(format!(
-            "heaphint needs CPython 3.{first} to 3.{last} and {name} is {implementation} {major}.{minor}: \
-             name another interpreter with `--python`"
-        ));
+        LaunchError::Usage(format!("{name} does not work as a Python interpreter{complaint}"))
+    })
+}
+
+/// Whether this version can be profiled.
+fn judge(program: &Path, answer: &Answer) -> Result<(), LaunchError> {
+    let Answer { implementation, major, minor } = answer;
+    if implementation == "cpython" && *major == 3 && SUPPORTED.contains(minor) {
+        return Ok(());
     }
-    Ok(())
+    let (first, last) = (SUPPORTED.start(), SUPPORTED.end());
+    Err(LaunchError::Usage(format!(
+        "heaphint needs CPython 3.{first} to 3.{last} and {} is {implementation} {major}.{minor}: \
+         name another interpreter with `--python`",
+        shown(program)
+    )))
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //!
 //! Nothing here waits for the program or writes to the terminal; who asks for a [`Launch`] runs its command.
 
+mod answers;
+mod cache;
 pub mod configuration;
 mod diagnose;
 mod elf;

@@ -3,17 +3,15 @@
 //! Whoever can write that file runs code in every profiled program, so its owner and its content are checked before
 //! each use.
 
-use std::fs::{self, DirBuilder, File, Metadata};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{LaunchError, shown};
+use super::{LaunchError, cache, shown};
 
-static LIBRARY: &[u8] = include_bytes!(env!("HEAPHINT_TRACER_LIBRARY"));
+pub(super) static LIBRARY: &[u8] = include_bytes!(env!("HEAPHINT_TRACER_LIBRARY"));
 
 /// A library that somebody asked for.
 pub fn given(path: &Path) -> Result<PathBuf, LaunchError> {
@@ -32,7 +30,7 @@ pub fn given(path: &Path) -> Result<PathBuf, LaunchError> {
 /// The library inside this program, as a file of the user's cache, or of a private folder where there is no cache.
 pub fn install() -> Result<PathBuf, LaunchError> {
     let mut problem = None;
-    for folder in folders() {
+    for folder in cache::folders() {
         if !can_be_preloaded(&folder) {
             continue;
         }
@@ -47,21 +45,6 @@ pub fn install() -> Result<PathBuf, LaunchError> {
     )))
 }
 
-/// Where the library may be kept, the best place first.
-fn folders() -> Vec<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    // SAFETY: takes nothing and cannot fail.
-    let user = unsafe { libc::geteuid() };
-    let private = format!("heaphint-{user}");
-    let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
-    let temporary = [std::env::temp_dir(), "/tmp".into(), "/dev/shm".into()];
-    cache
-        .map(|cache| cache.join("heaphint"))
-        .into_iter()
-        .chain(temporary.into_iter().map(|folder| folder.join(&private)))
-        .collect()
-}
-
 /// `LD_PRELOAD` separates names by blanks and colons and knows no escape.
 fn can_be_preloaded(path: &Path) -> bool {
     path.is_absolute()
@@ -69,50 +52,16 @@ fn can_be_preloaded(path: &Path) -> bool {
 }
 
 fn install_in(folder: &Path, library: &[u8]) -> io::Result<PathBuf> {
-    if let Some(parent) = folder.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    let metadata = fs::symlink_metadata(folder)?;
-    if !metadata.is_dir() || !is_ours(&metadata) {
-        return Err(io::Error::other("it belongs to somebody else, or others may write to it"));
-    }
+    cache::make(folder)?;
     if forbids_execution(folder)? {
         return Err(io::Error::other("nothing there may be executed (noexec)"));
     }
     let hash: String = Sha256::digest(library).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let path = folder.join(format!("tracer-{hash}.so"));
-    if !is_intact(&path, library) {
-        let mut file = tempfile::Builder::new().prefix(".tracer-").tempfile_in(folder)?;
-        file.write_all(library)?;
-        // Two programs may do this at once; each puts the same bytes there in one step.
-        file.persist(&path)?;
+    if !cache::read(&path, library.len()).is_ok_and(|bytes| bytes == library) {
+        cache::write(&path, library)?;
     }
     Ok(path)
-}
-
-/// Ours alone to write.
-fn is_ours(metadata: &Metadata) -> bool {
-    const OTHERS_WRITE: u32 = 0o022;
-    // SAFETY: takes nothing and cannot fail.
-    metadata.uid() == unsafe { libc::geteuid() } && metadata.mode() & OTHERS_WRITE == 0
-}
-
-/// Whether the file is there, ours, and byte for byte the library.
-fn is_intact(path: &Path, library: &[u8]) -> bool {
-    let open = || -> io::Result<Vec<u8>> {
-        let mut file: File = File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(path)?;
-        let metadata = file.metadata()?;
-        let mut bytes = Vec::new();
-        if metadata.is_file() && is_ours(&metadata) && metadata.len() == library.len() as u64 {
-            file.read_to_end(&mut bytes)?;
-        }
-        Ok(bytes)
-    };
-    open().is_ok_and(|bytes| bytes == library)
 }
 
 fn forbids_execution(folder: &Path) -> io::Result<bool> {
@@ -131,7 +80,8 @@ fn forbids_execution(folder: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn the_file_is_written_once_and_repaired() {
@@ -139,8 +89,6 @@ mod tests {
         let folder = cache.path().join("heaphint");
         let path = install_in(&folder, b"library").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"library");
-        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         let first = fs::metadata(&path).unwrap().ino();
         assert_eq!(install_in(&folder, b"library").unwrap(), path);
         assert_eq!(fs::metadata(&path).unwrap().ino(), first);
@@ -149,18 +97,6 @@ mod tests {
         install_in(&folder, b"library").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"library");
         assert_ne!(install_in(&folder, b"another").unwrap(), path);
-    }
-
-    #[test]
-    fn a_folder_that_others_can_write_is_refused() {
-        let cache = tempfile::tempdir().unwrap();
-        let folder = cache.path().join("heaphint");
-        fs::create_dir(&folder).unwrap();
-        fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).unwrap();
-        assert!(install_in(&folder, b"library").is_err());
-        let link = cache.path().join("link");
-        std::os::unix::fs::symlink(cache.path(), &link).unwrap();
-        assert!(install_in(&link, b"library").is_err());
     }
 
     #[test]
