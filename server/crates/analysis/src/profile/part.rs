@@ -128,6 +128,6 @@ mod tests {
         assert!(profile.file("/p/app.py").is_none());
         assert_eq!(profile.file("/home/me/app.py").map(|file| file.lines.len()), Some(2));
         let through = crate::Through::Line { file: "/home/me/app.py", line: 3 };
-        assert_eq!(profile.stacks_through(through, Figure::Peak, 9).stacks.len(), 1);
+        assert_eq!(profile.stacks_through(through, Figure::Peak, 9).stacks.len(), 2);
     }
 }
