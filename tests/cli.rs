@@ -26,10 +26,10 @@ if __name__ == '__main__':
 ";
 
 /// A folder with `app.py`, a project of its own.
-struct Folder(TempDir);
+pub struct Folder(TempDir);
 
 impl Folder {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("the temporary folder is writable");
         let this = Self(folder);
         this.write("app.py", APP);
@@ -37,15 +37,15 @@ impl Folder {
         this
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path().join(name), text).expect("a file can be written");
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_heaphint"));
         let python = Interpreter::default().path;
         let search_path = std::env::var("PATH").unwrap_or_default();
@@ -55,7 +55,7 @@ impl Folder {
         command
     }
 
-    fn heaphint(&self, arguments: &[&str]) -> Outcome {
+    pub fn heaphint(&self, arguments: &[&str]) -> Outcome {
         run(&mut self.command(arguments), "")
     }
 
@@ -82,11 +82,11 @@ fn without_numbers(text: &str) -> String {
     shown
 }
 
-fn stdout(outcome: &Outcome) -> String {
+pub fn stdout(outcome: &Outcome) -> String {
     String::from_utf8_lossy(&outcome.stdout).into_owned()
 }
 
-fn stderr(outcome: &Outcome) -> String {
+pub fn stderr(outcome: &Outcome) -> String {
     String::from_utf8_lossy(&outcome.stderr).into_owned()
 }
 
@@ -243,7 +243,7 @@ fn the_demo_shows_its_source() {
     assert!(shown.contains("readings[sensor] = array.array") && shown.contains("example.py"), "{shown}");
 }
 
-fn lines(folder: &Folder, captures: &[&str]) -> Value {
+pub fn lines(folder: &Folder, captures: &[&str]) -> Value {
     let outcome = folder.heaphint(&[&["lines", "--json"], captures].concat());
     serde_json::from_slice(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {}", stderr(&outcome)))
 }

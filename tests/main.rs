@@ -6,6 +6,7 @@
 mod captures;
 mod cli;
 mod interpreters;
+mod cli_views;
 mod kill;
 mod lsp;
 mod memray;

@@ -10,25 +10,32 @@ use anyhow::Context;
 use heaphint_analysis::{Capture, Profile, Session};
 use heaphint_report::Source;
 
+use super::Usage;
 use super::progress::Progress;
 
 /// Larger files are no source that a person reads.
 const LARGEST_SOURCE: u64 = 32 << 20;
-/// Temporary is what is freed before its thread's next allocation.
-const TEMPORARY_WINDOW: usize = 1;
+/// Usually, temporary is what is freed before its thread's next allocation.
+pub const TEMPORARY_WINDOW: usize = 1;
 
 /// Reads the captures of a session.
 ///
 /// # Errors
 /// When one of them cannot be read.
 pub fn read_profile(captures: &[PathBuf]) -> anyhow::Result<Profile> {
-    let captures: Vec<Capture> =
-        captures.iter().map(|path| read_capture(path)).collect::<anyhow::Result<_>>()?;
-    Ok(Profile::from_captures(&captures))
+    Ok(Profile::from_captures(&read_captures(captures, TEMPORARY_WINDOW)?))
+}
+
+/// Reads captures, each by itself. What is freed before its thread makes `window` further allocations is temporary.
+///
+/// # Errors
+/// When one of them cannot be read, or does not know that of this window.
+pub fn read_captures(captures: &[PathBuf], window: usize) -> anyhow::Result<Vec<Capture>> {
+    captures.iter().map(|path| read_capture(path, window)).collect()
 }
 
 /// Reads one capture, of heaphint or of Memray; its first bytes say which.
-fn read_capture(path: &Path) -> anyhow::Result<Capture> {
+fn read_capture(path: &Path, window: usize) -> anyhow::Result<Capture> {
     let context = || format!("cannot read {}", path.display());
     let mut file = File::open(path).with_context(context)?;
     let mut start = [0; 8];
@@ -36,7 +43,15 @@ fn read_capture(path: &Path) -> anyhow::Result<Capture> {
     file.rewind().with_context(context)?;
     if heaphint_memray::is_memray(&start[..read]) {
         let progress = Progress::reading(path, &file);
-        return heaphint_memray::read_capture(progress.watch(file), TEMPORARY_WINDOW).with_context(context);
+        return heaphint_memray::read_capture(progress.watch(file), window).with_context(context);
+    }
+    if window != TEMPORARY_WINDOW {
+        return Err(Usage(format!(
+            "{} knows which allocations were freed before their thread's next one, and nothing about {window} \
+             further ones: use `--temporary` without a number",
+            path.display()
+        ))
+        .into());
     }
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).with_context(context)?;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use heaphint_analysis::{Figure, Profile, absolute};
 use heaphint_report::{LinesOptions, lines_json, lines_text};
 
+use super::figure;
 use super::input::{read_profile, read_source};
 use super::output::{self, UnitsArgument, parse_minimum};
 
@@ -35,41 +36,14 @@ struct Choice {
     #[arg(long)]
     all: bool,
     /// The figure that lines are chosen and files are ordered by
-    #[arg(long, value_enum, default_value_t, value_name = "FIGURE")]
-    sort: FigureArgument,
+    #[arg(long, value_parser = figure::parser(), default_value = "peak", value_name = "FIGURE")]
+    sort: Figure,
     /// Leave out lines with less than this [default: 1 MiB or a hundredth of the whole, whichever is less; JSON: 0]
     #[arg(long, value_name = "SIZE", value_parser = parse_minimum)]
     min: Option<u64>,
     /// How sizes are shown
     #[arg(long, value_enum, default_value_t)]
     units: UnitsArgument,
-}
-
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum FigureArgument {
-    /// What was live at the process's peak
-    #[default]
-    Peak,
-    /// The line's own largest number of live bytes
-    Max,
-    /// Everything ever allocated
-    Allocated,
-    /// What was still live at the end
-    Leaked,
-    /// What was freed at once
-    Temporary,
-}
-
-impl From<FigureArgument> for Figure {
-    fn from(argument: FigureArgument) -> Self {
-        match argument {
-            FigureArgument::Peak => Self::Peak,
-            FigureArgument::Max => Self::Max,
-            FigureArgument::Allocated => Self::Allocated,
-            FigureArgument::Leaked => Self::Leaked,
-            FigureArgument::Temporary => Self::Temporary,
-        }
-    }
 }
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
@@ -79,7 +53,7 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     let mut files = choice.files.clone();
     // `./app.py` and `../app.py` mean a file from here; `app.py` may also be the end of a path.
     files.extend(choice.files.iter().map(|file| absolute(file, &directory.to_string_lossy())));
-    let sort = choice.sort.into();
+    let sort = choice.sort;
     if arguments.json {
         let options = LinesOptions { sort, min_bytes: choice.min.unwrap_or(0), files, all_files: true };
         output::write(|out| lines_json(out, &profile, &options))?;

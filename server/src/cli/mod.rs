@@ -4,14 +4,19 @@
 
 mod check;
 mod demo;
+mod figure;
 mod foreground;
 mod input;
 mod lines;
 mod output;
+mod part;
 mod progress;
 mod run;
 mod server;
 mod stats;
+mod summary;
+mod table;
+mod tree;
 
 use std::io;
 
@@ -41,6 +46,9 @@ struct Cli {
 enum Command {
     Run(run::Arguments),
     Lines(lines::Arguments),
+    Tree(tree::Arguments),
+    Summary(summary::Arguments),
+    Table(table::Arguments),
     Stats(stats::Arguments),
     Check(check::Arguments),
     Demo(demo::Arguments),
@@ -60,6 +68,9 @@ pub fn main() -> anyhow::Result<u8> {
     match Cli::parse().command {
         Command::Run(arguments) => run::main(arguments),
         Command::Lines(arguments) => lines::main(&arguments),
+        Command::Tree(arguments) => tree::main(&arguments),
+        Command::Summary(arguments) => summary::main(&arguments),
+        Command::Table(arguments) => table::main(&arguments),
         Command::Stats(arguments) => stats::main(&arguments),
         Command::Check(arguments) => check::main(&arguments),
         Command::Demo(arguments) => demo::main(&arguments),

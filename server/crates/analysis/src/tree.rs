@@ -136,12 +136,11 @@ impl<'a> Tree<'a> {
         &self.nodes
     }
 
-    /// The children of a node that have some of a measure, the largest first.
+    /// The children of a node, those with most of a measure first.
     #[must_use]
     pub fn children_by(&self, id: TreeId, measure: Measure) -> Vec<TreeId> {
         let of = |id: TreeId| self.node(id).total.of(measure);
-        let mut children: Vec<TreeId> =
-            self.node(id).children.iter().copied().filter(|id| of(*id) > 0).collect();
+        let mut children = self.node(id).children.clone();
         children.sort_by_key(|id| (std::cmp::Reverse(of(*id)), *id));
         children
     }

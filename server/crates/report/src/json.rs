@@ -25,7 +25,8 @@ impl From<Option<Inexact>> for Exactness {
 pub struct JsonFigures {
     peak_bytes: u64,
     peak_count: u64,
-    max_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_bytes: Option<u64>,
     allocated_bytes: u64,
     allocated_count: u64,
     leaked_bytes: u64,
@@ -41,7 +42,7 @@ impl From<&Figures> for JsonFigures {
         Self {
             peak_bytes: figures.peak_bytes,
             peak_count: figures.peak_count,
-            max_bytes: figures.max_bytes,
+            max_bytes: Some(figures.max_bytes),
             allocated_bytes: figures.allocated_bytes,
             allocated_count: figures.allocated_count,
             leaked_bytes: figures.leaked_bytes,
@@ -50,6 +51,13 @@ impl From<&Figures> for JsonFigures {
             temporary_count: figures.temporary_count,
             exactness: figures.inexact.into(),
         }
+    }
+}
+
+impl JsonFigures {
+    /// Figures of something whose own maximum nobody recorded, such as single stacks.
+    pub fn without_max(figures: &Figures) -> Self {
+        Self { max_bytes: None, ..figures.into() }
     }
 }
 
@@ -104,16 +112,18 @@ impl<'a> From<&'a Session> for JsonSession<'a> {
     }
 }
 
+/// A frame as part of a document whose other members stand beside it.
 #[derive(Serialize)]
 pub struct JsonFrame<'a> {
     pub function: &'a str,
+    pub qualname: &'a str,
     pub file: &'a str,
     pub line: u32,
 }
 
 impl<'a> From<&Frame<'a>> for JsonFrame<'a> {
     fn from(frame: &Frame<'a>) -> Self {
-        Self { function: frame.function, file: frame.file, line: frame.line }
+        Self { function: frame.function, qualname: frame.qualname, file: frame.file, line: frame.line }
     }
 }
 

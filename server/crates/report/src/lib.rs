@@ -7,12 +7,22 @@
 mod findings;
 mod json;
 mod lines;
+mod session;
+mod sources;
 mod stats;
+mod summary;
+mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tree;
 
 pub use findings::{findings_json, findings_text};
-pub use lines::{LinesOptions, Source, lines_json, lines_text, summary_text};
+pub use lines::{LinesOptions, Source, lines_json, lines_text};
+pub use session::session_text;
+pub use sources::{ReadSource, SourceLines, Sources};
 pub use stats::{StatsOptions, stats_json, stats_text};
-pub use text::Look;
+pub use summary::{SummarySort, SummaryView, row_place, summary_json, summary_text};
+pub use table::{TableSort, TableView, table_json, table_text};
+pub use text::{Look, duration, grouped, printable, share, short_path};
+pub use tree::{TreeView, frame_place, tree_json, tree_text};

@@ -2,7 +2,9 @@
 
 use heaphint_analysis::hand_made::HandMade;
 use heaphint_analysis::limits::{Limit, LimitScope, LimitSource, evaluate};
-use heaphint_analysis::{Figure, Profile, Units};
+use heaphint_analysis::{
+    Allocator, Figure, Measure, Profile, Selection, SummaryBy, Tree, TreeOptions, Units,
+};
 use heaphint_format::PlaceKind;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -144,7 +146,7 @@ fn statistics() {
         json!([
             {
                 "location": "read:/usr/lib/python3.11/site-packages/lib/io.py:12",
-                "function": "read", "file": "/usr/lib/python3.11/site-packages/lib/io.py", "line": 12,
+                "function": "read", "qualname": "read", "file": "/usr/lib/python3.11/site-packages/lib/io.py", "line": 12,
                 "size": 80 * MIB,
             },
             {"location": "<stack trace unavailable>", "size": MIB},
@@ -159,6 +161,125 @@ fn statistics() {
     assert!(shown.contains("Peak memory usage:\n  81.0 MiB\n"), "{shown}");
     assert!(shown.contains("  below 1.00 KiB                1  ▇▇▇▇▇▇▇▇▇▇▇▇▇\n"), "{shown}");
     assert!(shown.contains("    80.0 MiB  read:/usr/lib/python3.11/site-packages/lib/io.py:12\n"), "{shown}");
+}
+
+const PEAK: Measure = Measure { figure: Figure::Peak, counts: false };
+
+#[test]
+fn a_tree_branches_where_stacks_do() {
+    let mut made = made();
+    let (main, other) = (made.code("main", "app.py", 20), made.code("Other.run", "/elsewhere/other.py", 3));
+    let top = made.stack(0, main, 21);
+    let (left, right) = (made.stack(top, other, 4), made.stack(top, other, 5));
+    made.site(left, 20 * MIB, 1, 1, 1);
+    made.site(right, 10 * MIB, 1, 1, 1);
+    made.site(top, 100, 1, 1, 1);
+    let profile = Profile::from_capture(&made.capture());
+    let tree = Tree::new(&profile, &TreeOptions::default());
+    let view = TreeView { measure: PEAK, min: MIB, depth: 99 };
+    let shown = text(|out| tree_text(out, &profile, &tree, &view, &Look::default(), &source));
+    let lines: Vec<&str> = shown.lines().skip(2).collect();
+    assert_eq!(
+        lines,
+        [
+            "",
+            "       peak   share  stack (bytes)",
+            "    111 MiB 100.0 %  everything",
+            "   80.0 MiB  72.1 %  ├─ <module>  app.py:9  rows = load('x')",
+            "   80.0 MiB  72.1 %  │  load  app.py:5  data = lib.read(path)",
+            "   80.0 MiB  72.1 %  │  read  lib/io.py:12",
+            "   30.0 MiB  27.0 %  ├─ main  app.py:21",
+            "   20.0 MiB  18.0 %  │  ├─ Other.run  /elsewhere/other.py:4",
+            "   10.0 MiB   9.0 %  │  └─ Other.run  /elsewhere/other.py:5",
+            "   1.00 MiB   0.9 %  └─ outside Python code",
+        ]
+    );
+    let view = TreeView { measure: Measure { figure: Figure::Leaked, counts: true }, min: 2, depth: 1 };
+    let shown = text(|out| tree_text(out, &profile, &tree, &view, &Look::default(), &source));
+    assert!(shown.ends_with(
+        "          5 100.0 %  everything\n          3  60.0 %  ├─ main  app.py:21\n          2  40.0 %  │  … 2 more\n          2  40.0 %  └─ … 2 more\n"
+    ), "{shown}");
+
+    let view = TreeView { measure: PEAK, min: 15 * MIB, depth: 99 };
+    let shown: Value = serde_json::from_str(&text(|out| tree_json(out, &profile, &tree, &view))).unwrap();
+    let nodes = shown["nodes"].as_array().unwrap();
+    let places: Vec<_> =
+        nodes.iter().map(|node| (&node["id"], &node["parent"], &node["kind"], &node["line"])).collect();
+    let null = Value::Null;
+    assert_eq!(
+        places,
+        [
+            (&json!(0), &null, &json!("everything"), &null),
+            (&json!(1), &json!(0), &json!("frame"), &json!(9)),
+            (&json!(2), &json!(1), &json!("frame"), &json!(5)),
+            (&json!(3), &json!(2), &json!("frame"), &json!(12)),
+            (&json!(4), &json!(0), &json!("frame"), &json!(21)),
+            (&json!(5), &json!(4), &json!("frame"), &json!(4)),
+        ]
+    );
+    assert_eq!(nodes[5]["self"], nodes[5]["total"]);
+    assert_eq!(nodes[5]["self"]["max_bytes"], null);
+    assert_eq!(nodes[4]["total"]["leaked_bytes"], 30 * MIB + 100);
+}
+
+#[test]
+fn a_summary_has_self_and_total() {
+    let profile = profile();
+    let summary = profile.summary(SummaryBy::Function, &Selection::default());
+    let view = SummaryView { measure: PEAK, sort: SummarySort::Total, min: 0, most: 3 };
+    let shown = text(|out| summary_text(out, &profile, &summary, &view, &Look::default()));
+    assert_eq!(
+        shown.lines().skip(3).collect::<Vec<_>>(),
+        [
+            "        peak    share        self    share  allocations  place",
+            "    80.0 MiB   98.8 %       512 B    0.0 %            1  load at app.py:4",
+            "    80.0 MiB   98.8 %         0 B    0.0 %            0  <module> at app.py:1",
+            "    80.0 MiB   98.8 %    80.0 MiB   98.8 %            2  read at lib/io.py:10",
+            "… 1 more",
+        ]
+    );
+    let shown: Value =
+        serde_json::from_str(&text(|out| summary_json(out, &profile, &summary, &view))).unwrap();
+    assert_eq!(shown["rows"][0]["total"]["max_bytes"], 80 * MIB + 512);
+    assert_eq!(shown["rows"][0]["location"]["line"], 4);
+
+    let view = SummaryView { measure: Measure::bytes(Figure::Max), ..view };
+    let shown = text(|out| summary_text(out, &profile, &summary, &view, &Look::default()));
+    assert!(
+        shown.contains("\n  ≥ 80.0 MiB  <module> at app.py:1\n    80.0 MiB  load at app.py:4\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_table_can_be_ordered() {
+    let mut made = made();
+    let worker = made.thread(4712, "worker");
+    made.site(1, MIB, 9, 9, 0).thread_and_allocator = heaphint_format::Site::key(worker, Allocator::Mmap);
+    let profile = Profile::from_capture(&made.capture());
+    let rows = profile.table(&Selection::default(), true);
+    let view = |sort| TableView { measure: PEAK, sort, min: 600, most: 9 };
+    let shown = text(|out| table_text(out, &profile, &rows, &view(TableSort::Size), &Look::default()));
+    assert_eq!(
+        shown.lines().skip(3).collect::<Vec<_>>(),
+        [
+            "       peak  allocations  allocator      thread      location",
+            "   80.0 MiB            2  MALLOC         MainThread  read at lib/io.py:12",
+            "   9.00 MiB            9  MMAP           worker      <module> at app.py:9",
+            "   1.00 MiB            1  MALLOC         MainThread  outside Python code",
+            "… 1 more",
+        ]
+    );
+    for (sort, first) in [
+        (TableSort::Count, json!(9)),
+        (TableSort::Location, json!(null)),
+        (TableSort::Allocator, json!(12)),
+        (TableSort::Thread, json!(12)),
+    ] {
+        let shown: Value =
+            serde_json::from_str(&text(|out| table_json(out, &profile, &rows, &view(sort)))).unwrap();
+        assert_eq!(shown["rows"][0]["location"]["line"], first, "{sort:?}: {shown}");
+    }
 }
 
 #[test]
@@ -246,7 +367,17 @@ proptest! {
             source: LimitSource { file: file.clone(), line: 1 },
         }];
         let look = Look { width: Some(80), ..Look::default() };
+        let tree = Tree::new(&profile, &TreeOptions::default());
+        let tree_view = TreeView { measure: PEAK, min: 0, depth: usize::MAX };
+        let everything = Selection::default();
+        let summary = profile.summary(SummaryBy::Line, &everything);
+        let summary_view = SummaryView { measure: PEAK, sort: SummarySort::Own, min: 0, most: 99 };
+        let table = profile.table(&everything, true);
+        let table_view = TableView { measure: PEAK, sort: TableSort::Location, min: 0, most: 99 };
         let shown = [
+            text(|out| tree_text(out, &profile, &tree, &tree_view, &look, &any_source)),
+            text(|out| summary_text(out, &profile, &summary, &summary_view, &look)),
+            text(|out| table_text(out, &profile, &table, &table_view, &look)),
             text(|out| lines_text(out, &profile, &options, &look, &any_source)),
             text(|out| stats_text(out, &profile, &stats, &look)),
             text(|out| findings_text(out, &evaluate(&profile, &limits), &look)),

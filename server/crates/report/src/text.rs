@@ -3,7 +3,8 @@
 use std::fmt;
 
 use anstyle::{AnsiColor, Style};
-use heaphint_analysis::{Units, format_size};
+use heaphint_analysis::{Measure, Units, format_size};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How a document looks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,6 +38,11 @@ impl Look {
         format_size(bytes, self.units)
     }
 
+    /// A size, or a number of allocations.
+    pub fn measured(&self, value: u64, measure: Measure) -> String {
+        if measure.counts { grouped(value) } else { self.size(value) }
+    }
+
     /// `text` in its colour.
     pub fn paint<T: fmt::Display>(&self, role: Role, text: T) -> Painted<T> {
         let style = match role {
@@ -52,10 +58,18 @@ impl Look {
     /// `text` cut to what is left of a line after `used` columns.
     pub fn fit(&self, text: &str, used: usize) -> String {
         let Some(left) = self.width.map(|width| width.saturating_sub(used)) else { return text.to_owned() };
-        if text.chars().count() <= left {
+        if text.width() <= left {
             return text.to_owned();
         }
-        let mut cut: String = text.chars().take(left.saturating_sub(1)).collect();
+        let mut cut = String::new();
+        let mut columns = 1;
+        for c in text.chars() {
+            columns += c.width().unwrap_or(0);
+            if columns > left {
+                break;
+            }
+            cut.push(c);
+        }
         cut.push('…');
         cut
     }
@@ -87,6 +101,40 @@ pub fn printable(text: &str) -> String {
         }
     }
     shown
+}
+
+/// A path as one would look for it: relative to `directory` when it lies below, and an installed package's or the
+/// standard library's file by its module.
+pub fn short_path<'a>(path: &'a str, directory: &str) -> &'a str {
+    for packages in ["/site-packages/", "/dist-packages/"] {
+        if let Some((_, module)) = path.rsplit_once(packages) {
+            return module;
+        }
+    }
+    if let Some(inside) = path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/')) {
+        return inside;
+    }
+    let library = path.split_once("/lib/python3.").and_then(|(_, rest)| rest.split_once('/'));
+    library.map_or(path, |(_, module)| module)
+}
+
+/// How much a figure stands out beside the largest one.
+pub fn prominence(bytes: u64, largest: u64) -> Role {
+    if bytes >= largest / 10 {
+        Role::Large
+    } else if bytes >= largest / 100 {
+        Role::Medium
+    } else {
+        Role::Dim
+    }
+}
+
+/// A part of a whole: `12.3 %`.
+pub fn share(part: u64, whole: u64) -> String {
+    if whole == 0 {
+        return String::new();
+    }
+    format!("{:.1} %", part as f64 * 100.0 / whole as f64)
 }
 
 /// A whole number with separators: `1,234,567`.
@@ -132,6 +180,23 @@ mod tests {
         assert_eq!(look.fit("abcdef", 4), "abcdef");
         assert_eq!(look.fit("abcdefg", 4), "abcde…");
         assert_eq!(look.fit("abcdefg", 99), "…");
+        // These take two columns each.
+        assert_eq!(look.fit("漢字漢", 4), "漢字漢");
+        assert_eq!(look.fit("漢字漢字", 4), "漢字…");
+    }
+
+    #[test]
+    fn paths_are_short_where_nothing_is_lost() {
+        for (path, short) in [
+            ("/home/me/app/a.py", "a.py"),
+            ("/home/me/app2/a.py", "/home/me/app2/a.py"),
+            ("/home/me/app/.venv/lib/python3.11/site-packages/lib/io.py", "lib/io.py"),
+            ("/usr/lib/python3/dist-packages/six.py", "six.py"),
+            ("/usr/lib/python3.11/json/decoder.py", "json/decoder.py"),
+            ("<string>", "<string>"),
+        ] {
+            assert_eq!(short_path(path, "/home/me/app"), short);
+        }
     }
 
     proptest! {

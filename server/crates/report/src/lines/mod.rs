@@ -8,7 +8,7 @@ use heaphint_analysis::{Figure, FileFigures, LineFigures, Profile};
 
 pub use json::lines_json;
 pub use source::Source;
-pub use text::{lines_text, summary_text};
+pub use text::lines_text;
 
 /// Which lines a document has, and in what order.
 #[derive(Clone, Debug, Default)]

@@ -7,50 +7,15 @@ use heaphint_analysis::{Figure, Figures, FileFigures, Inexact, LineFigures, Prof
 
 use super::LinesOptions;
 use super::source::{Source, shown_lines};
-use crate::text::{Look, Role, duration, grouped, printable};
+use crate::session::session_text;
+use crate::text::{Look, Role, printable, prominence, short_path};
 
 /// Lines in the list before the sources.
 const LARGEST: usize = 10;
 /// Columns of a size.
 const SIZE_WIDTH: usize = 10;
 
-/// Writes what a run was and how large it became: two lines and the notes.
-///
-/// # Errors
-/// When `out` cannot be written.
-pub fn summary_text(out: &mut dyn Write, profile: &Profile, look: &Look) -> io::Result<()> {
-    let session = profile.session();
-    let command = printable(&session.command.join(" "));
-    let mut facts = Vec::new();
-    facts.extend(session.python.as_ref().map(|version| format!("Python {version}")));
-    facts.push(duration(session.duration_ms));
-    if let Some(code) = session.exit_code.filter(|code| *code != 0) {
-        facts.push(format!("exit code {code}"));
-    }
-    if !session.complete {
-        facts.push("ended without closing its capture".to_owned());
-    }
-    if session.processes > 1 {
-        facts.push(format!("{} processes", session.processes));
-    }
-    writeln!(out, "{}  {}", look.paint(Role::Heading, &command), look.paint(Role::Dim, facts.join(", ")))?;
-    writeln!(
-        out,
-        "peak {} at {}, allocated {} in {} allocations, left at the end {}, largest RSS {}",
-        look.paint(Role::Large, look.size(session.peak_bytes)),
-        duration(session.peak_ms),
-        look.size(session.allocated_bytes),
-        grouped(session.allocated_count),
-        look.size(session.leaked_bytes),
-        look.size(session.rss_peak_bytes),
-    )?;
-    for note in &session.notes {
-        writeln!(out, "{} {}", look.paint(Role::Warning, "note:"), printable(note))?;
-    }
-    Ok(())
-}
-
-/// Writes the summary, the project's largest lines, and the chosen files with figures beside their lines. `source`
+/// Writes what the run was, the project's largest lines, and the chosen files with figures beside their lines. `source`
 /// gives the text of a file by its path, if there is one.
 ///
 /// # Errors
@@ -62,7 +27,7 @@ pub fn lines_text(
     look: &Look,
     source: &dyn Fn(&str) -> Option<Source>,
 ) -> io::Result<()> {
-    summary_text(out, profile, look)?;
+    session_text(out, profile, look)?;
     if options.files.is_empty() {
         largest(out, profile, options, look, source)?;
     }
@@ -122,7 +87,7 @@ fn largest(
             let title = format!("Lines that {what}, with the libraries they call");
             writeln!(out, "\n{}", look.paint(Role::Heading, title))?;
         }
-        let path = short(line.location.file, &profile.session().directory);
+        let path = short_path(line.location.file, &profile.session().directory);
         let place = printable(&format!("{path}:{}", line.location.line));
         let text = source(line.location.file).and_then(|source| {
             source.text.lines().nth(line.location.line as usize - 1).map(|text| printable(text.trim()))
@@ -132,27 +97,11 @@ fn largest(
         writeln!(
             out,
             "{}  {place}  {}",
-            look.paint(role(line.bytes, profile.session().peak_bytes), size),
+            look.paint(prominence(line.bytes, profile.session().peak_bytes), size),
             look.paint(Role::Dim, look.fit(&text.unwrap_or_default(), used))
         )?;
     }
     Ok(())
-}
-
-/// A path as one would type it in `directory`.
-fn short<'a>(path: &'a str, directory: &str) -> &'a str {
-    path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/')).unwrap_or(path)
-}
-
-/// How much a figure stands out beside the largest one.
-fn role(bytes: u64, largest: u64) -> Role {
-    if bytes >= largest / 10 {
-        Role::Large
-    } else if bytes >= largest / 100 {
-        Role::Medium
-    } else {
-        Role::Dim
-    }
 }
 
 /// The figures of the columns; that which was asked for first. Its `self` figure stands second.
@@ -239,7 +188,7 @@ impl Page<'_> {
             let is_bound = figure == Figure::Max && figures.inexact == Some(Inexact::MaxIsLowerBound);
             let mark = if is_bound { "≥ " } else { "" };
             let shown = if bytes == 0 { String::new() } else { format!("{mark}{}", look.size(bytes)) };
-            let role = if column < 2 { role(bytes, largest) } else { Role::Dim };
+            let role = if column < 2 { prominence(bytes, largest) } else { Role::Dim };
             write!(out, "{} ", look.paint(role, format!("{shown:>SIZE_WIDTH$}")))?;
         }
         writeln!(out, "{}", format!("{number:>number_width$} │ {text}").trim_end())
