@@ -2,9 +2,11 @@
 
 mod client;
 mod documents;
+mod figures;
 mod limits;
 mod plumbing;
 mod profile;
 mod project;
 mod running;
+mod sessions;
 mod what;

@@ -17,6 +17,36 @@ export const CANCEL_COMMAND = "heaphint.cancel";
 /** Takes every annotation away. No argument, no answer. */
 export const CLEAR_COMMAND = "heaphint.clear";
 
+/**
+ * Chooses which figures are shown, at once and without another run. Its argument is `ShowParams`; without one the person is
+ * asked.
+ */
+export const SHOW_COMMAND = "heaphint.show";
+
+/** Tells what `SHOW_COMMAND` can choose from: `Choices`. Its argument is `SessionParams` or nothing. */
+export const CHOICES_COMMAND = "heaphint.choices";
+
+/** Lists the sessions of a project: `SessionList`. Its argument is `SessionParams` or nothing. */
+export const SESSIONS_COMMAND = "heaphint.sessions";
+
+/** Shows a session, or captures that were made elsewhere. Its argument is `SessionParams`. */
+export const OPEN_SESSION_COMMAND = "heaphint.openSession";
+
+/**
+ * Names a session: it is kept then, however many follow. Its argument is `SessionParams`; without a name it loses the one
+ * it has.
+ */
+export const NAME_SESSION_COMMAND = "heaphint.nameSession";
+
+/** Deletes a session with its captures. Its argument is `SessionParams`. */
+export const DELETE_SESSION_COMMAND = "heaphint.deleteSession";
+
+/**
+ * Shows differences to a session from now on, also of later runs. Its argument is `SessionParams`; without a session figures
+ * stand alone again.
+ */
+export const COMPARE_COMMAND = "heaphint.compare";
+
 /** The one argument of `PROFILE_COMMAND`. */
 export interface ProfileParams {
   /** The Python file that is meant, as a `file:` URI. For what belongs to a whole project: any file or folder of it. */
@@ -49,6 +79,78 @@ export interface ProfileResponse {
 export interface CancelParams {
   /** The run; every run when it is left out. */
   run?: string;
+}
+
+/** What `SHOW_COMMAND` shows. Parts that are left out are as the settings say, or everything. */
+export interface ShowParams {
+  figure?: Figure;
+  /** Whether a line counts only where it is the one that allocates. */
+  selfOnly?: boolean;
+  /** The id of the only process that counts. */
+  process?: number;
+  /** The name, or the kernel's id, of the only thread that counts. */
+  thread?: string;
+}
+
+/** What can be chosen from, and what is. */
+export interface Choices {
+  figure: Figure;
+  selfOnly: boolean;
+  process: number | null;
+  thread: string | null;
+  /** The session that figures are compared with. */
+  baseline: string | null;
+  /** The processes of the session that is shown. */
+  processes: ProcessChoice[];
+  /** Names of its threads, the one that allocated most first. */
+  threads: string[];
+}
+
+export interface ProcessChoice {
+  pid: number;
+  /** What it held at its peak, for a person. */
+  peak: string;
+}
+
+/** Names a session, for the commands that want one. */
+export interface SessionParams {
+  /** Any file or folder of the project; the project that was shown last when it is left out. */
+  uri?: string;
+  session?: string;
+  /** Its new name. */
+  name?: string;
+  /** Captures that are no session of the project, wherever they are. */
+  captures?: string[];
+}
+
+/** The sessions of a project, the newest first. */
+export interface SessionList {
+  /** The project's root. */
+  root: string;
+  sessions: SessionItem[];
+}
+
+export interface SessionItem {
+  /** What commands call it. */
+  session: string;
+  /** What somebody named it. */
+  name: string | null;
+  /** What ran. */
+  title: string;
+  /** When it began, milliseconds since 1970-01-01 UTC. */
+  startedMs: number;
+  /** What it held at its peak, for a person. */
+  peak: string;
+  /** The program's exit code, 128 + N for signal N; null when nobody saw it end. */
+  exitCode: number | null;
+  /** Whether it goes on. */
+  running: boolean;
+  /** How many processes it has. */
+  processes: number;
+  /** Whether its figures are shown. */
+  shown: boolean;
+  /** Whether figures are compared with it. */
+  baseline: boolean;
 }
 
 /**
@@ -86,6 +188,8 @@ export interface RunFinished {
   peakBytes: number | null;
   /** The program's exit code, 128 + N for signal N; null when it did not end by itself. */
   exitCode: number | null;
+  /** The session that was recorded; null when nothing was. */
+  session: string | null;
 }
 
 /** The settings the server reads: `initializationOptions`, and section `heaphint` of the configuration. */
@@ -94,6 +198,16 @@ export interface Settings {
   inlayHints: InlayHintSettings;
   units: Units;
   profileOnSave: OnSave;
+  /** How many sessions of the server's own are kept in a project, beside those that have a name. */
+  keepSessions: number;
+  /** Where files are that captures from elsewhere name. */
+  pathMappings: PathMapping[];
+}
+
+/** Where files are that captures from elsewhere name: the beginning of their paths there, and here. */
+export interface PathMapping {
+  from: string;
+  to: string;
 }
 
 /** What happens when a Python file is saved: nothing; what was run last in its project; the file. */
@@ -103,6 +217,8 @@ export type OnSave = "never" | "again" | "file";
 export interface InlayHintSettings {
   enabled: boolean;
   figure: Figure;
+  /** True when a line counts only where it is the one that allocates. */
+  selfOnly: boolean;
   /** Lines below this many bytes get no hint. */
   minimumBytes: number;
 }

@@ -1,6 +1,6 @@
 /** The user's settings in the shape the server reads; one function, so that the server never sees two shapes. */
 import * as vscode from "vscode";
-import type { Figure, OnSave, Settings, Units } from "./protocol";
+import type { Figure, OnSave, PathMapping, Settings, Units } from "./protocol";
 
 export const SECTION = "heaphint";
 
@@ -12,9 +12,12 @@ export function readSettings(): Settings {
     inlayHints: {
       enabled: configuration.get<boolean>("inlayHints.enabled", true),
       figure: configuration.get<Figure>("inlayHints.figure", "peak"),
+      selfOnly: configuration.get<boolean>("inlayHints.selfOnly", false),
       minimumBytes: configuration.get<number>("inlayHints.minimumBytes", 1024 * 1024),
     },
     units: configuration.get<Units>("units", "iec"),
     profileOnSave: configuration.get<OnSave>("profileOnSave", "never"),
+    keepSessions: configuration.get<number>("keepSessions", 20),
+    pathMappings: configuration.get<PathMapping[]>("pathMappings", []),
   };
 }

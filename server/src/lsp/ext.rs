@@ -16,6 +16,30 @@ pub const CANCEL_COMMAND: &str = "heaphint.cancel";
 /// Takes every annotation away. No argument, no answer.
 pub const CLEAR_COMMAND: &str = "heaphint.clear";
 
+/// Chooses which figures are shown, at once and without another run. Its argument is [`ShowParams`]; without one the
+/// person is asked.
+pub const SHOW_COMMAND: &str = "heaphint.show";
+
+/// Tells what [`SHOW_COMMAND`] can choose from: [`Choices`]. Its argument is [`SessionParams`] or nothing.
+pub const CHOICES_COMMAND: &str = "heaphint.choices";
+
+/// Lists the sessions of a project: [`SessionList`]. Its argument is [`SessionParams`] or nothing.
+pub const SESSIONS_COMMAND: &str = "heaphint.sessions";
+
+/// Shows a session, or captures that were made elsewhere. Its argument is [`SessionParams`].
+pub const OPEN_SESSION_COMMAND: &str = "heaphint.openSession";
+
+/// Names a session: it is kept then, however many follow. Its argument is [`SessionParams`]; without a name it loses
+/// the one it has.
+pub const NAME_SESSION_COMMAND: &str = "heaphint.nameSession";
+
+/// Deletes a session with its captures. Its argument is [`SessionParams`].
+pub const DELETE_SESSION_COMMAND: &str = "heaphint.deleteSession";
+
+/// Shows differences to a session from now on, also of later runs. Its argument is [`SessionParams`]; without a session
+/// figures stand alone again.
+pub const COMPARE_COMMAND: &str = "heaphint.compare";
+
 /// The one argument of [`PROFILE_COMMAND`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileParams {
@@ -73,11 +97,111 @@ pub struct ProfileResponse {
 }
 
 /// The argument of [`CANCEL_COMMAND`].
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Default)]
 pub struct CancelParams {
     /// The run; every run when it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
+}
+
+/// What [`SHOW_COMMAND`] shows. Parts that are left out are as the settings say, or everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct ShowParams {
+    /// The figure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figure: Option<Figure>,
+    /// Whether a line counts only where it is the one that allocates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_only: Option<bool>,
+    /// The id of the only process that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<u32>,
+    /// The name, or the kernel's id, of the only thread that counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<String>,
+}
+
+/// What can be chosen from, and what is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Choices {
+    /// The figure that is shown.
+    pub figure: Figure,
+    /// Whether a line counts only where it is the one that allocates.
+    pub self_only: bool,
+    /// The only process that counts.
+    pub process: Option<u32>,
+    /// The only thread that counts.
+    pub thread: Option<String>,
+    /// The session that figures are compared with.
+    pub baseline: Option<String>,
+    /// The processes of the session that is shown.
+    pub processes: Vec<ProcessChoice>,
+    /// Names of its threads, the one that allocated most first.
+    pub threads: Vec<String>,
+}
+
+/// A process that can be chosen.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessChoice {
+    /// Its id.
+    pub pid: u32,
+    /// What it held at its peak, for a person.
+    pub peak: String,
+}
+
+/// Names a session, for the commands that want one.
+#[derive(Debug, Clone, Serialize, Deserialize, Default)]
+pub struct SessionParams {
+    /// Any file or folder of the project; the project that was shown last when it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<Url>,
+    /// The session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Its new name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Captures that are no session of the project, wherever they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captures: Option<Vec<Url>>,
+}
+
+/// The sessions of a project, the newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SessionList {
+    /// The project's root.
+    pub root: String,
+    /// Its sessions.
+    pub sessions: Vec<SessionItem>,
+}
+
+/// A session in a list.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionItem {
+    /// What commands call it.
+    pub session: String,
+    /// What somebody named it.
+    pub name: Option<String>,
+    /// What ran.
+    pub title: String,
+    /// When it began, milliseconds since 1970-01-01 UTC.
+    pub started_ms: u64,
+    /// What it held at its peak, for a person.
+    pub peak: String,
+    /// The program's exit code, 128 + N for signal N; null when nobody saw it end.
+    pub exit_code: Option<i32>,
+    /// Whether it goes on.
+    pub running: bool,
+    /// How many processes it has.
+    pub processes: u32,
+    /// Whether its figures are shown.
+    pub shown: bool,
+    /// Whether figures are compared with it.
+    pub baseline: bool,
 }
 
 /// The method of the notification that carries what a program writes. It is sent to editors whose capabilities say
@@ -143,6 +267,8 @@ pub struct RunFinished {
     pub peak_bytes: Option<u64>,
     /// The program's exit code, 128 + N for signal N; null when it did not end by itself.
     pub exit_code: Option<i32>,
+    /// The session that was recorded; null when nothing was.
+    pub session: Option<String>,
 }
 
 /// Sends a [`RunFinished`].
@@ -155,7 +281,7 @@ impl Notification for RunFinishedNotification {
 }
 
 /// The settings the server reads: `initializationOptions`, and section `heaphint` of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
     /// The interpreter; null for the project's own.
@@ -166,6 +292,32 @@ pub struct Settings {
     pub units: Units,
     /// What happens when a Python file is saved.
     pub profile_on_save: OnSave,
+    /// How many sessions of the server's own are kept in a project, beside those that have a name.
+    pub keep_sessions: u32,
+    /// Where files are that captures from elsewhere name.
+    pub path_mappings: Vec<PathMapping>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            python: None,
+            inlay_hints: InlayHintSettings::default(),
+            units: Units::default(),
+            profile_on_save: OnSave::default(),
+            keep_sessions: 20,
+            path_mappings: Vec::new(),
+        }
+    }
+}
+
+/// Where files are that captures from elsewhere name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathMapping {
+    /// The beginning of their paths there.
+    pub from: String,
+    /// The beginning of their paths here.
+    pub to: String,
 }
 
 /// What happens when a Python file is saved.
@@ -189,13 +341,15 @@ pub struct InlayHintSettings {
     pub enabled: bool,
     /// The figure.
     pub figure: Figure,
+    /// True when a line counts only where it is the one that allocates.
+    pub self_only: bool,
     /// Lines below this many bytes get no hint.
     pub minimum_bytes: u64,
 }
 
 impl Default for InlayHintSettings {
     fn default() -> Self {
-        Self { enabled: true, figure: Figure::Peak, minimum_bytes: 1 << 20 }
+        Self { enabled: true, figure: Figure::Peak, self_only: false, minimum_bytes: 1 << 20 }
     }
 }
 
@@ -239,18 +393,21 @@ mod tests {
             message: "done".into(),
             peak_bytes: Some(5),
             exit_code: None,
+            session: None,
         };
         assert_eq!(
             serde_json::to_value(finished).expect("JSON"),
-            serde_json::json!({"run": "1", "outcome": "finished", "message": "done", "peakBytes": 5, "exitCode": null})
+            serde_json::json!({"run": "1", "outcome": "finished", "message": "done", "peakBytes": 5, "exitCode": null, "session": null})
         );
         assert_eq!(
             serde_json::to_value(Settings::default()).expect("JSON"),
             serde_json::json!({
                 "python": null,
-                "inlayHints": {"enabled": true, "figure": "peak", "minimumBytes": 1_048_576},
+                "inlayHints": {"enabled": true, "figure": "peak", "selfOnly": false, "minimumBytes": 1_048_576},
                 "units": "iec",
-                "profileOnSave": "never"
+                "profileOnSave": "never",
+                "keepSessions": 20,
+                "pathMappings": []
             })
         );
     }

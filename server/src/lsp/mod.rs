@@ -5,6 +5,8 @@
 #![deny(clippy::print_stdout)]
 
 mod captures;
+mod choice;
+mod comparison;
 mod diagnostics;
 mod documents;
 mod ext;
@@ -17,6 +19,7 @@ mod results;
 mod runs;
 mod server;
 mod service;
+mod sessions;
 mod settings;
 mod sources;
 mod state;

@@ -17,6 +17,8 @@ use tower_lsp::Client;
 /// An editor that has not answered after this time is treated as if it had refused.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A person who has not answered after this time has forgotten the question.
+const PERSON_TIMEOUT: Duration = Duration::from_secs(600);
 /// Bytes of program output that are on their way to the editor at any moment, over all runs.
 const MAX_OUTPUT_BYTES: usize = 256 << 10;
 
@@ -80,6 +82,16 @@ impl Outbox {
         R::Result: Send + 'static,
     {
         self.request_within::<R>(params, ANSWER_TIMEOUT).await
+    }
+
+    /// Sends a request that a person answers, who takes their time.
+    pub async fn request_of_person<R>(&self, params: R::Params) -> Option<R::Result>
+    where
+        R: Request + 'static,
+        R::Params: Send + 'static,
+        R::Result: Send + 'static,
+    {
+        self.request_within::<R>(params, PERSON_TIMEOUT).await
     }
 
     async fn request_within<R>(&self, params: R::Params, timeout: Duration) -> Option<R::Result>

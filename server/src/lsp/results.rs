@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use heaphint_analysis::{FileFigures, Frame, FunctionFigures, Profile};
+use heaphint_analysis::{FileFigures, Frame, FunctionFigures, Profile, Selection};
 
+use super::comparison::Comparison;
 use super::documents::Baseline;
 use super::runs::RunId;
+use super::sessions::SessionId;
 use super::sources::{Source, Sources};
 use crate::python::{Function, Outline};
 
@@ -19,6 +21,16 @@ impl Shown {
     /// The run that was shown last.
     pub fn last(&self) -> Option<&Arc<Results>> {
         self.0.last()
+    }
+
+    /// All of them, the one that was shown last at the end.
+    pub fn all(&self) -> &[Arc<Results>] {
+        &self.0
+    }
+
+    /// Shows nothing of a project any more.
+    pub fn remove(&mut self, root: &Path) {
+        self.0.retain(|shown| shown.root != root);
     }
 
     /// The run of a project.
@@ -45,20 +57,26 @@ impl Shown {
     }
 }
 
-/// A run.
-#[derive(Debug)]
+/// A run. Clones share what was recorded.
+#[derive(Debug, Clone)]
 pub struct Results {
     /// The project's root.
     pub root: PathBuf,
     /// The file that was profiled, when the server started the run.
     pub target: Option<PathBuf>,
     /// What was recorded.
-    pub profile: Profile,
+    pub profile: Arc<Profile>,
+    /// The part of it that is shown; `None` for all of it.
+    part: Option<Arc<Profile>>,
+    /// The run that it is compared with.
+    pub comparison: Option<Arc<Comparison>>,
+    /// The session it is stored as.
+    pub session: Option<SessionId>,
     /// The server's own run to which the figures belong.
     pub run: Option<RunId>,
     /// The program is running: figures are those of the moment at which they were read.
     pub live: bool,
-    files: HashMap<PathBuf, FileResults>,
+    files: Arc<HashMap<PathBuf, FileResults>>,
 }
 
 /// A source file of a run.
@@ -88,7 +106,34 @@ impl Results {
             }
             files.insert(path, file);
         }
-        Self { root, target, profile, run: None, live: false, files }
+        Self {
+            root,
+            target,
+            profile: Arc::new(profile),
+            part: None,
+            comparison: None,
+            session: None,
+            run: None,
+            live: false,
+            files: Arc::new(files),
+        }
+    }
+
+    /// The same run, of which a part is shown. Call it where it may block.
+    pub fn with_part(mut self, selection: &Selection) -> Self {
+        self.part = (!selection.is_everything()).then(|| Arc::new(self.profile.part(selection)));
+        self
+    }
+
+    /// The same run, compared with another one or with none. Call it where it may block.
+    pub fn compared_with(mut self, base: Option<&Arc<Results>>, before: Option<&Comparison>) -> Self {
+        self.comparison = base.map(|base| Arc::new(Comparison::new(base, &self, before)));
+        self
+    }
+
+    /// What is shown of the run: the part that was chosen.
+    pub fn visible(&self) -> &Profile {
+        self.part.as_ref().unwrap_or(&self.profile)
     }
 
     /// A file of the run.
@@ -98,15 +143,16 @@ impl Results {
 
     /// Files of the project, in the order of their names.
     pub fn project_files(&self) -> Vec<&FileResults> {
-        let in_project = |file: &&FileResults| self.figures(file).is_none_or(|figures| figures.in_project);
+        let in_project =
+            |file: &&FileResults| self.profile.file(&file.name).is_none_or(|figures| figures.in_project);
         let mut files: Vec<_> = self.files.values().filter(in_project).collect();
         files.sort_by(|a, b| a.path().cmp(b.path()));
         files
     }
 
-    /// The figures of a file; `None` when none of its lines was on a stack.
+    /// What is shown of a file; `None` when none of its lines was on a stack.
     pub fn figures(&self, file: &FileResults) -> Option<&FileFigures> {
-        self.profile.file(&file.name)
+        self.visible().file(&file.name)
     }
 
     /// Whether a file, by its name in the profile, belongs to the project.
@@ -122,7 +168,7 @@ impl Results {
         frames.chunk_by(|a, b| a == b).map(|same| (same[0], same.len())).collect()
     }
 
-    /// The figures of a function that began at this 1-based `def` line when the run started.
+    /// What is shown of a function that began at this 1-based `def` line when the run started.
     pub fn function(&self, file: &FileResults, def_line: u32) -> Option<(&FunctionFigures, Function)> {
         let outline = file.outline();
         let function = outline.function_at(def_line)?;

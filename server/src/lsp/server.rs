@@ -14,11 +14,11 @@ use tokio::sync::Notify;
 use tower_lsp::jsonrpc::Result;
 use tower_lsp::{Client, LanguageServer};
 
-use super::captures::Followed;
 use super::handlers;
 use super::outbox::Outbox;
 use super::results::{Results, Shown};
 use super::runs::Runs;
+use super::sessions::Followed;
 use super::state::{State, View};
 use super::watch::Watch;
 
@@ -74,21 +74,52 @@ impl Server {
     }
 
     /// Shows the figures of a run instead of its project's last one's. Those of a newer run stay: for good while this
-    /// one goes on, and else while that one does.
+    /// one goes on, and else while that one does. Call it where it may block.
     pub fn show(&self, results: Results) {
         let live = results.live;
-        {
+        let mut prepared = results;
+        loop {
+            let (choice, base, before) = {
+                let state = self.state();
+                let base = state.baselines.of_root(&prepared.root).cloned();
+                (state.choice.clone(), base, state.shown.of_root(&prepared.root).cloned())
+            };
+            let selection = self.state().selection();
+            let comparison = before.as_ref().and_then(|before| before.comparison.as_deref());
+            prepared = prepared.with_part(&selection).compared_with(base.as_ref(), comparison);
             let mut state = self.state();
-            let shown = state.shown.of_root(&results.root).and_then(|shown| shown.run);
-            if shown > results.run && (live || shown.is_some_and(|run| self.runs.is_active(run))) {
-                return;
+            let base_now = state.baselines.of_root(&prepared.root);
+            if !Arc::ptr_eq(&choice, &state.choice)
+                || base_now.map(Arc::as_ptr) != base.as_ref().map(Arc::as_ptr)
+            {
+                continue;
             }
-            state.change_shown(|shown| shown.show(Arc::new(results)));
+            if let Some(shown) = state.shown.of_root(&prepared.root) {
+                let newer = shown.run > prepared.run;
+                let is_active = shown.run.is_some_and(|run| self.runs.is_active(run));
+                let over = shown.run == prepared.run && shown.run.is_some() && !shown.live;
+                let own = prepared.run.is_some();
+                let is_late = if live && own { newer || over } else { newer && is_active };
+                if is_late {
+                    return;
+                }
+            }
+            state.change_shown(|shown| shown.show(Arc::new(prepared)));
+            break;
         }
         self.refresh();
         // What a program holds while it runs is neither its peak nor a leak.
         if !live {
             self.check.notify_one();
+        }
+    }
+
+    /// Shows what is shown in another way: after a choice, or with another run to compare with. Call it where it may
+    /// block.
+    pub fn show_again(&self) {
+        let all = self.state().shown.clone();
+        for results in all.all() {
+            self.show(Results::clone(results));
         }
     }
 

@@ -16,7 +16,12 @@ pub fn read(value: &Value) -> (Settings, Vec<String>) {
     part(&value["units"], "units", "\"iec\" or \"si\"", &mut settings.units, &mut problems);
     let on_save = "\"never\", \"again\" or \"file\"";
     part(&value["profileOnSave"], "profileOnSave", on_save, &mut settings.profile_on_save, &mut problems);
+    let number = "a whole number of sessions";
+    part(&value["keepSessions"], "keepSessions", number, &mut settings.keep_sessions, &mut problems);
+    let mappings = "a list of {\"from\": PATH, \"to\": PATH}";
+    part(&value["pathMappings"], "pathMappings", mappings, &mut settings.path_mappings, &mut problems);
     let to = &mut settings.inlay_hints;
+    part(&hints["selfOnly"], "inlayHints.selfOnly", "true or false", &mut to.self_only, &mut problems);
     part(&hints["enabled"], "inlayHints.enabled", "true or false", &mut to.enabled, &mut problems);
     let figures = "\"peak\", \"max\", \"allocated\", \"leaked\" or \"temporary\"";
     part(&hints["figure"], "inlayHints.figure", figures, &mut to.figure, &mut problems);

@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use heaphint_analysis::{FunctionFigures, LineFigures};
+use heaphint_analysis::{Figure, Figures, FunctionFigures, LineFigures, Selection};
 use lsp_types::Url;
 
 use super::documents::{Document, Documents, Match, Text};
-use super::ext::Settings;
+use super::ext::{Settings, ShowParams};
 use super::features::Features;
 use super::results::{FileResults, Results, Shown};
 use crate::python::Function;
@@ -28,6 +28,10 @@ pub struct State {
     pub documents: Documents,
     /// The runs whose figures are shown.
     pub shown: Shown,
+    /// The runs that they are compared with.
+    pub baselines: Shown,
+    /// What somebody chose to be shown of them.
+    pub choice: Arc<ShowParams>,
 }
 
 /// A document and what belongs to it at one moment.
@@ -41,6 +45,21 @@ pub struct View {
     pub document: Arc<Document>,
     /// The run that knows the document's file.
     pub results: Option<Arc<Results>>,
+    /// The figure that is shown.
+    pub figure: Figure,
+    /// Whether a line counts only where it is the one that allocates.
+    pub self_only: bool,
+}
+
+/// The figures of a line, and what they were in the run that is compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct LineView<'a> {
+    /// Now; `None` when the line allocates no more.
+    pub now: Option<&'a LineFigures>,
+    /// Then; `None` when nothing is compared, `Some(None)` when the line did not allocate.
+    pub then: Option<Option<&'a LineFigures>>,
+    /// The line that ran.
+    pub found: Match,
 }
 
 impl State {
@@ -52,8 +71,29 @@ impl State {
             features: self.features,
             settings: self.settings.clone(),
             results: shown.map(|(results, _)| results.clone()),
+            figure: self.figure(),
+            self_only: self.self_only(),
             document,
         })
+    }
+
+    /// The figure that is shown.
+    pub fn figure(&self) -> Figure {
+        self.choice.figure.unwrap_or(self.settings.inlay_hints.figure).into()
+    }
+
+    /// Whether a line counts only where it is the one that allocates.
+    pub fn self_only(&self) -> bool {
+        self.choice.self_only.unwrap_or(self.settings.inlay_hints.self_only)
+    }
+
+    /// The part of runs that is shown.
+    pub fn selection(&self) -> Selection {
+        Selection {
+            processes: self.choice.process.into_iter().collect(),
+            threads: self.choice.thread.iter().cloned().collect(),
+            ..Selection::default()
+        }
     }
 
     /// A document that was just opened, matched to the run that knows it.
@@ -78,11 +118,26 @@ impl View {
         Some((results, results.file(self.document.path.as_deref()?)?))
     }
 
-    /// The figures of a 0-based row, and the line they were measured on.
-    pub fn figures(&self, row: usize) -> Option<(&LineFigures, Match)> {
+    /// The figures of a 0-based row.
+    pub fn line(&self, row: usize) -> Option<LineView<'_>> {
         let found = self.document.match_of(row)?;
         let (results, file) = self.file()?;
-        Some((results.figures(file)?.line(found.line)?, found))
+        let now = results.figures(file).and_then(|figures| figures.line(found.line));
+        let comparison = results.comparison.as_ref();
+        let then = comparison.map(|comparison| comparison.line(file.path(), found.line));
+        (now.is_some() || then.flatten().is_some()).then_some(LineView { now, then, found })
+    }
+
+    /// Of a line's figures those that are shown.
+    pub fn chosen<'a>(&self, line: &'a LineFigures) -> &'a Figures {
+        if self.self_only { &line.self_figures } else { &line.total_figures }
+    }
+
+    /// What a function of this document was in the run that is compared with: `None` when nothing is compared.
+    pub fn function_then(&self, function: &Function) -> Option<Option<&FunctionFigures>> {
+        let found = self.document.match_of(function.def_line as usize - 1)?;
+        let (results, file) = self.file()?;
+        Some(results.comparison.as_ref()?.function(file.path(), found.line))
     }
 
     /// The figures of a function of this document, and whether its text has changed since.

@@ -35,6 +35,23 @@ pub fn figure(figures: &Figures, figure: Figure, units: ext::Units) -> String {
     format!("{}{}", inexact_sign(figures, figure), size(figures.bytes(figure), units))
 }
 
+/// What became of a figure since the run that it is compared with: ` ▲ +12.1`, in the unit of the figure where they
+/// have the same, ` ▼ −3.00 KiB`, ` ▲ new`, or ` =`.
+pub fn change(now: u64, then: Option<u64>, units: ext::Units) -> String {
+    let Some(then) = then else { return " ▲ new".to_owned() };
+    if now == then {
+        return " =".to_owned();
+    }
+    let (arrow, sign) = if now > then { ("▲", "+") } else { ("▼", "−") };
+    let difference = size(now.abs_diff(then), units);
+    let now = size(now, units);
+    let short = match (difference.rsplit_once(' '), now.rsplit_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => number,
+        _ => &difference,
+    };
+    format!(" {arrow} {sign}{short}")
+}
+
 /// The sign of a figure that is not exact.
 fn inexact_sign(figures: &Figures, figure: Figure) -> &'static str {
     match figures.inexact {
@@ -51,17 +68,43 @@ pub fn allocations(count: u64) -> String {
     if count == 1 { "1 allocation".to_owned() } else { format!("{count} allocations") }
 }
 
-/// What a figure means, in one sentence.
-pub const fn meaning(figure: Figure) -> &'static str {
-    match figure {
-        Figure::Peak => {
+/// What a figure of a line means, in one sentence; `self_only` of what the line itself allocated.
+pub const fn meaning(figure: Figure, self_only: bool) -> &'static str {
+    match (figure, self_only) {
+        (Figure::Peak, false) => {
             "Memory that this line and what it called held when the program's memory was at its peak."
         }
-        Figure::Max => "The most memory that this line and what it called held at any one moment.",
-        Figure::Allocated => "All memory that this line and what it called ever allocated.",
-        Figure::Leaked => {
+        (Figure::Max, false) => "The most memory that this line and what it called held at any one moment.",
+        (Figure::Allocated, false) => "All memory that this line and what it called ever allocated.",
+        (Figure::Leaked, false) => {
             "Memory that this line and what it called allocated and that was still held at the end."
         }
-        Figure::Temporary => "Memory that this line and what it called allocated and freed again at once.",
+        (Figure::Temporary, false) => {
+            "Memory that this line and what it called allocated and freed again at once."
+        }
+        (Figure::Peak, true) => {
+            "Memory that this line itself held when the program's memory was at its peak."
+        }
+        (Figure::Max, true) => "The most memory that this line itself held at any one moment.",
+        (Figure::Allocated, true) => "All memory that this line itself ever allocated.",
+        (Figure::Leaked, true) => {
+            "Memory that this line itself allocated and that was still held at the end."
+        }
+        (Figure::Temporary, true) => "Memory that this line itself allocated and freed again at once.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_short_and_signed() {
+        let change = |now: u64, then| change(now << 10, then, ext::Units::Iec);
+        assert_eq!(change(80 << 10, Some((80 << 20) - (12 << 20) - (100 << 10))), " ▲ +12.1");
+        assert_eq!(change(80 << 10, Some((80 << 20) - 3072)), " ▲ +3.00 KiB");
+        assert_eq!(change(1, Some(5 << 20)), " ▼ −5.00 MiB");
+        assert_eq!(change(7, Some(7 << 10)), " =");
+        assert_eq!(change(7, None), " ▲ new");
     }
 }

@@ -12,6 +12,7 @@ use lsp_types::{TextDocumentContentChangeEvent, Url};
 
 use crate::python::Outline;
 
+pub use matching::{Edited, match_lines};
 pub use text::{Encoding, Text};
 pub use tracking::{Baseline, Match, Tracking};
 

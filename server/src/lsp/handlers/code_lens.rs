@@ -40,12 +40,19 @@ fn profile_lens(view: &View, offer: Offer) -> CodeLens {
 fn figures_lens(view: &View, function: &Function) -> Option<CodeLens> {
     let (figures, old) = view.function_figures(function)?;
     let figures = &figures.total_figures;
+    let then = view.function_then(function);
     let shown = [Figure::Peak, Figure::Max, Figure::Allocated];
     let minimum = view.settings.inlay_hints.minimum_bytes.max(1);
     if shown.iter().all(|figure| figures.bytes(*figure) < minimum) {
         return None;
     }
-    let [peak, max, allocated] = shown.map(|figure| wording::figure(figures, figure, view.settings.units));
+    let units = view.settings.units;
+    let [peak, max, allocated] = shown.map(|figure| {
+        let then = then.map(|then| then.map(|then| then.total_figures.bytes(figure)));
+        let change =
+            then.map_or_else(String::new, |then| wording::change(figures.bytes(figure), then, units));
+        format!("{}{change}", wording::figure(figures, figure, units))
+    });
     let old = if old { " (old)" } else { "" };
     Some(lens(
         view,

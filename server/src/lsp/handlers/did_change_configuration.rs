@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lsp_types::{DidChangeConfigurationParams, MessageType};
 use serde_json::Value;
 
+use crate::lsp::ext::Settings;
 use crate::lsp::server::Server;
 use crate::lsp::settings;
 
@@ -33,10 +34,9 @@ pub async fn fetch(server: &Server) {
 /// The section `heaphint`, which editors send with or without its name around it.
 pub fn section(settings: &Value) -> Option<&Value> {
     let object = settings.as_object()?;
-    let is_section = |key: &str| object.contains_key(key);
-    object.get("heaphint").or_else(|| {
-        ["python", "inlayHints", "units", "profileOnSave"].into_iter().any(is_section).then_some(settings)
-    })
+    let own = serde_json::to_value(Settings::default()).unwrap_or_default();
+    let is_section = || object.keys().any(|key| own.get(key).is_some());
+    object.get("heaphint").or_else(|| is_section().then_some(settings))
 }
 
 /// Uses new settings from now on.

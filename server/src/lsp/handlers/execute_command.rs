@@ -3,15 +3,23 @@
 use std::sync::Arc;
 
 use lsp_types::ExecuteCommandParams;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tower_lsp::jsonrpc::{Error, Result};
+use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
 
+use super::blocking;
+use crate::lsp::choice;
 use crate::lsp::ext::{
-    CANCEL_COMMAND, CLEAR_COMMAND, CancelParams, PROFILE_COMMAND, ProfileParams, ProfileResponse,
+    CANCEL_COMMAND, CHOICES_COMMAND, CLEAR_COMMAND, COMPARE_COMMAND, CancelParams, DELETE_SESSION_COMMAND,
+    NAME_SESSION_COMMAND, OPEN_SESSION_COMMAND, PROFILE_COMMAND, ProfileParams, ProfileResponse,
+    SESSIONS_COMMAND, SHOW_COMMAND, SessionParams, ShowParams,
 };
 use crate::lsp::server::Server;
+use crate::lsp::sessions::commands;
 
+/// The protocol's code for a request that was understood and could not be fulfilled.
+const REQUEST_FAILED: i64 = -32803;
 /// Set by tests: commands that show how the server bears its own mistakes.
 const TEST_COMMANDS: &str = "HEAPHINT_TEST_COMMANDS";
 
@@ -30,12 +38,33 @@ pub async fn execute_command(server: &Arc<Server>, params: ExecuteCommandParams)
             Ok(None)
         }
         CANCEL_COMMAND => {
-            let params = match params.arguments.into_iter().next() {
-                None | Some(Value::Null) => CancelParams { run: None },
-                Some(argument) => understood(CANCEL_COMMAND, argument)?,
-            };
+            let params: CancelParams = or_default(CANCEL_COMMAND, params)?;
             server.runs.cancel_named(params.run.as_deref());
             Ok(None)
+        }
+        SHOW_COMMAND if params.arguments.iter().all(Value::is_null) => {
+            let server = server.clone();
+            tokio::spawn(async move { choice::ask(&server).await });
+            Ok(None)
+        }
+        SHOW_COMMAND => {
+            let params: ShowParams = or_default(SHOW_COMMAND, params)?;
+            let server = server.clone();
+            blocking(move || choice::show(&server, params)).await?;
+            Ok(None)
+        }
+        CHOICES_COMMAND => {
+            let params: SessionParams = or_default(CHOICES_COMMAND, params)?;
+            Ok(serde_json::to_value(choice::choices(server, params.uri.as_ref())).ok())
+        }
+        SESSIONS_COMMAND => answer(server, params, |server, params| commands::all(server, params)).await,
+        OPEN_SESSION_COMMAND => answer(server, params, commands::open).await,
+        COMPARE_COMMAND => answer(server, params, |server, params| commands::compare(server, params)).await,
+        NAME_SESSION_COMMAND => {
+            answer(server, params, |server, params| commands::rename(server, params)).await
+        }
+        DELETE_SESSION_COMMAND => {
+            answer(server, params, |server, params| commands::remove(server, params)).await
         }
         "heaphint.testPanic" if std::env::var_os(TEST_COMMANDS).is_some() => panic!("a test asked for it"),
         "heaphint.testWait" if std::env::var_os(TEST_COMMANDS).is_some() => {
@@ -46,8 +75,48 @@ pub async fn execute_command(server: &Arc<Server>, params: ExecuteCommandParams)
     }
 }
 
+/// Does something with sessions where it may block. What went wrong is one sentence.
+async fn answer<T: Serialize + Send + 'static>(
+    server: &Arc<Server>,
+    params: ExecuteCommandParams,
+    command: impl FnOnce(&Arc<Server>, &SessionParams) -> anyhow::Result<T> + Send + 'static,
+) -> Result<Option<Value>> {
+    let name = params.command.clone();
+    let params: SessionParams = or_default(&name, params)?;
+    let server = server.clone();
+    let answer = blocking(move || command(&server, &params)).await?;
+    let answer = answer.map_err(|error| Error {
+        code: ErrorCode::ServerError(REQUEST_FAILED),
+        message: format!("{error:#}.").into(),
+        data: None,
+    })?;
+    Ok(serde_json::to_value(answer).ok())
+}
+
+/// The argument of a command that needs none.
+fn or_default<T: DeserializeOwned + Default>(command: &str, params: ExecuteCommandParams) -> Result<T> {
+    match params.arguments.into_iter().next() {
+        None | Some(Value::Null) => Ok(T::default()),
+        Some(argument) => understood(command, argument),
+    }
+}
+
 /// The argument of a command.
 fn understood<T: DeserializeOwned>(command: &str, argument: Value) -> Result<T> {
     serde_json::from_value(argument)
         .map_err(|error| Error::invalid_params(format!("the argument of {command}: {error}")))
 }
+
+/// Every command that [`execute_command`] knows.
+pub const COMMANDS: [&str; 10] = [
+    PROFILE_COMMAND,
+    CANCEL_COMMAND,
+    CLEAR_COMMAND,
+    SHOW_COMMAND,
+    CHOICES_COMMAND,
+    SESSIONS_COMMAND,
+    OPEN_SESSION_COMMAND,
+    COMPARE_COMMAND,
+    NAME_SESSION_COMMAND,
+    DELETE_SESSION_COMMAND,
+];

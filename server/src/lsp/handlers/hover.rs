@@ -59,50 +59,61 @@ impl Page<'_> {
         let old = if old { " (old)" } else { "" };
         Some(vec![
             format!("Function {}{old}", self.code(&figures.qualname)),
-            self.preformatted(&self.table(&figures.total_figures, None)),
+            self.preformatted(&self.table(
+                &figures.total_figures,
+                None,
+                self.view.function_then(function).map(|then| then.map(|then| &then.total_figures)),
+            )),
         ])
     }
 
     fn line(&self, row: usize) -> Option<Vec<String>> {
-        let (figures, found) = self.view.figures(row)?;
+        let line = self.view.line(row)?;
         let (results, file) = self.view.file()?;
-        let name = self.code(&figures.qualname);
-        let mut blocks = vec![format!("Line {} in {name}", row + 1)];
-        blocks.push(self.preformatted(&self.table(&figures.total_figures, Some(&figures.self_figures))));
-        if found.old {
+        let known = line.now.or(line.then.flatten())?;
+        let mut blocks = vec![format!("Line {} in {}", row + 1, self.code(&known.qualname))];
+        let nothing = Figures::default();
+        let (total, own) =
+            line.now.map_or((&nothing, &nothing), |now| (&now.total_figures, &now.self_figures));
+        let then = line.then.map(|then| then.map(|then| &then.total_figures));
+        blocks.push(self.preformatted(&self.table(total, Some(own), then)));
+        if results.live {
+            blocks.push("The program is running: these are the figures so far.".to_owned());
+        }
+        if line.found.old {
             blocks.push("This line has been edited since; the figures are old.".to_owned());
         }
-        if let Some(inexact) = figures.total_figures.inexact.or(figures.self_figures.inexact) {
+        if let Some(inexact) = total.inexact.or(own.inexact) {
             blocks.push(format!("Not exact: {}.", inexact.why()));
         }
-        blocks.extend(self.stacks(results, Through::Line { file: &file.name, line: found.line }));
+        blocks.extend(self.stacks(results, Through::Line { file: &file.name, line: line.found.line }));
         Some(blocks)
     }
 
-    /// Figures in columns: totals with their counts, and the line's own.
-    fn table(&self, total: &Figures, own: Option<&Figures>) -> String {
+    /// Figures in columns: totals with their counts, the line's own, and what became of the totals since `then`.
+    fn table(&self, total: &Figures, own: Option<&Figures>, then: Option<Option<&Figures>>) -> String {
         let units = self.view.settings.units;
         let count = |figures: &Figures, figure| {
             figures.count(figure).map_or(String::new(), |count| count.to_string())
         };
-        let mut rows = vec![["".into(), "total".into(), "count".into(), "self".into(), "count".into()]];
+        let mut head: Vec<&str> = vec!["", "total", "count"];
+        head.extend(own.iter().flat_map(|_| ["self", "count"]));
+        head.extend(then.iter().map(|_| "change"));
+        let mut rows: Vec<Vec<String>> = vec![head.into_iter().map(String::from).collect()];
         for figure in Figure::ALL {
-            let own = own.map(|own| [wording::figure(own, figure, units), count(own, figure)]);
-            let [own_size, own_count] = own.unwrap_or_default();
-            let name: String = figure.name().into();
-            rows.push([
-                name,
-                wording::figure(total, figure, units),
-                count(total, figure),
-                own_size,
-                own_count,
-            ]);
+            let mut row =
+                vec![figure.name().into(), wording::figure(total, figure, units), count(total, figure)];
+            row.extend(own.iter().flat_map(|own| [wording::figure(own, figure, units), count(own, figure)]));
+            row.extend(then.iter().map(|then| {
+                let then = then.map(|then| then.bytes(figure));
+                wording::change(total.bytes(figure), then, units).trim_start().to_owned()
+            }));
+            rows.push(row);
         }
-        let columns = if own.is_some() { 5 } else { 3 };
         let width =
             |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-        let widths: Vec<usize> = (0..columns).map(width).collect();
-        let line = |row: &[String; 5]| {
+        let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
+        let line = |row: &Vec<String>| {
             let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| match column {
                 0 => format!("{cell:<width$}"),
                 _ => format!("{cell:>width$}"),
@@ -113,10 +124,10 @@ impl Page<'_> {
     }
 
     fn stacks(&self, results: &Results, through: Through<'_>) -> Vec<String> {
-        let figure = self.view.settings.inlay_hints.figure.into();
-        let mut list = results.profile.stacks_through(through, figure, MAX_STACKS);
+        let visible = results.visible();
+        let mut list = visible.stacks_through(through, self.view.figure, MAX_STACKS);
         if list.stacks.is_empty() {
-            list = results.profile.stacks_through(through, Figure::Allocated, MAX_STACKS);
+            list = visible.stacks_through(through, Figure::Allocated, MAX_STACKS);
         }
         if list.stacks.is_empty() {
             return Vec::new();

@@ -11,7 +11,7 @@ use lsp_types::{
 
 use super::code_action::KIND;
 use super::did_change_configuration::section;
-use crate::lsp::ext::{CANCEL_COMMAND, CLEAR_COMMAND, PROFILE_COMMAND};
+use super::execute_command::COMMANDS;
 use crate::lsp::features::Features;
 use crate::lsp::server::Server;
 use crate::lsp::settings;
@@ -45,7 +45,7 @@ pub fn initialize(server: &Server, params: &InitializeParams) -> InitializeResul
             })),
             code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(false) }),
             execute_command_provider: Some(ExecuteCommandOptions {
-                commands: [PROFILE_COMMAND, CANCEL_COMMAND, CLEAR_COMMAND].map(String::from).into(),
+                commands: COMMANDS.map(String::from).into(),
                 work_done_progress_options: WorkDoneProgressOptions { work_done_progress: Some(true) },
             }),
             ..ServerCapabilities::default()

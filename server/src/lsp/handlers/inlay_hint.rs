@@ -21,20 +21,26 @@ pub fn inlay_hint(server: &Server, params: &InlayHintParams) -> Option<Vec<Inlay
 }
 
 fn hint(view: &View, row: usize) -> Option<InlayHint> {
-    let (figures, found) = view.figures(row)?;
-    let figures = figures.total_figures;
-    let figure: Figure = view.settings.inlay_hints.figure.into();
-    if figures.bytes(figure) < view.settings.inlay_hints.minimum_bytes.max(1) {
+    let line = view.line(row)?;
+    let figure = view.figure;
+    let now = line.now.map(|line| *view.chosen(line)).unwrap_or_default();
+    let then = line.then.map(|then| then.map(|line| view.chosen(line).bytes(figure)));
+    let minimum = view.settings.inlay_hints.minimum_bytes.max(1);
+    let changed = then.map_or(0, |then| then.unwrap_or_default().abs_diff(now.bytes(figure)));
+    if now.bytes(figure) < minimum && changed < minimum {
         return None;
     }
-    let size = wording::figure(&figures, figure, view.settings.units);
-    let old = if found.old { " (old)" } else { "" };
-    let mut tooltip = wording::meaning(figure).to_owned();
-    if found.old {
+    let units = view.settings.units;
+    let size = wording::figure(&now, figure, units);
+    let change = then.map_or_else(String::new, |then| wording::change(now.bytes(figure), then, units));
+    let label = label(&size, &change, figure, view.self_only, line.found.old);
+    let mut tooltip = wording::meaning(figure, view.self_only).to_owned();
+    if then.is_some() {
+        tooltip += " Compared with the session that was chosen.";
+    }
+    if line.found.old {
         tooltip += " The line has been edited since.";
     }
-    let label = format!("{size} {}{old}", figure.name());
-    debug_assert!(label.chars().count() <= MAX_LABEL, "{label}");
     Some(InlayHint {
         position: view.document.text.row_end(row, view.features.encoding),
         label: InlayHintLabel::String(label),
@@ -45,6 +51,14 @@ fn hint(view: &View, row: usize) -> Option<InlayHint> {
         padding_right: None,
         data: None,
     })
+}
+
+fn label(size: &str, change: &str, figure: Figure, self_only: bool, old: bool) -> String {
+    let own = if self_only { " self" } else { "" };
+    let old = if old { " (old)" } else { "" };
+    let label = format!("{size}{change} {}{own}{old}", figure.name());
+    debug_assert!(label.chars().count() <= MAX_LABEL, "{label}");
+    label
 }
 
 #[cfg(test)]
@@ -60,6 +74,8 @@ mod tests {
             ..Default::default()
         };
         let size = wording::figure(&figures, Figure::Temporary, ext::Units::Iec);
-        assert!(format!("{size} temporary (old)").chars().count() <= MAX_LABEL);
+        let change = wording::change(123 << 30, Some((123 << 30) - (111 << 20)), ext::Units::Iec);
+        let label = label(&size, &change, Figure::Temporary, true, true);
+        assert!(label.chars().count() <= MAX_LABEL, "{label}");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use heaphint_analysis::{Inexact, Profile};
+use lsp_types::MessageType;
 
 use super::RunId;
 use super::plan::Plan;
@@ -13,7 +14,9 @@ use super::process::Group;
 use crate::lsp::captures;
 use crate::lsp::results::Results;
 use crate::lsp::server::Server;
+use crate::lsp::sessions::{Note, write_note};
 use crate::lsp::sources::Sources;
+use crate::lsp::watch::CAPTURES_FOLDER;
 
 /// How often figures are read while the program runs.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -33,6 +36,8 @@ pub struct Reading {
     pub plan: Arc<Plan>,
     /// Its processes.
     pub group: Group,
+    /// What runs, for people.
+    pub subject: String,
     /// Its source files.
     pub sources: Arc<Sources>,
 }
@@ -45,16 +50,19 @@ impl Reading {
         loop {
             tokio::time::sleep(pause).await;
             let begin = Instant::now();
-            let reading = self.clone();
+            let (reading, server) = (self.clone(), server.clone());
             // What cannot be read now may be readable a second later, and is said at the end.
-            let read = tokio::task::spawn_blocking(move || reading.now()).await;
+            let shown = tokio::task::spawn_blocking(move || {
+                let results = reading.now()?;
+                let session = results.profile.session();
+                let now = (session.allocated_count, session.leaked_bytes, session.peak_bytes);
+                if last != Some(now) {
+                    server.show(results);
+                }
+                Some(now)
+            });
+            last = shown.await.ok().flatten().or(last);
             pause = PERIOD.max(begin.elapsed() * SHARE);
-            let Ok(Some(results)) = read else { continue };
-            let session = results.profile.session();
-            let now = (session.allocated_count, session.leaked_bytes, session.peak_bytes);
-            if last.replace(now) != Some(now) {
-                server.show(results);
-            }
         }
     }
 
@@ -73,19 +81,29 @@ impl Reading {
         None
     }
 
-    /// The figures of the whole run, whose program ended with this status.
+    /// Shows the figures of the whole run, whose program ended with this status, and keeps what belongs to the session.
     ///
     /// # Errors
     /// One sentence when there are none.
-    pub fn at_end(&self, status: ExitStatus) -> anyhow::Result<Results> {
+    pub fn end(&self, server: &Server, status: ExitStatus) -> anyhow::Result<Arc<Profile>> {
         let captures = self.plan.launch.finish(self.group.leader(), status)?;
-        Ok(self.results(captures::read(&captures)?))
+        let results = self.results(captures::read(&captures)?);
+        let note = Note { title: self.subject.clone(), name: None, target: results.target.clone() };
+        let folder = self.plan.root.join(CAPTURES_FOLDER);
+        if let Err(error) = write_note(&folder, &self.plan.session, &note, Some(&results)) {
+            let message = format!("What belongs to the session cannot be kept: {error}.");
+            server.outbox.log(MessageType::WARNING, message);
+        }
+        let profile = results.profile.clone();
+        server.show(results);
+        Ok(profile)
     }
 
     fn results(&self, profile: Profile) -> Results {
         let Plan { root, file, .. } = &*self.plan;
         let mut results = Results::new(profile, root.clone(), file.clone(), &self.sources);
         results.run = Some(self.id);
+        results.session = Some(self.plan.session.clone());
         results
     }
 }

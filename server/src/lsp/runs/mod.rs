@@ -20,6 +20,7 @@ use super::ext::{ProfileParams, ProfileWhat};
 use super::server::Server;
 use process::Group;
 
+pub use plan::root_of;
 pub use program::own_module;
 
 /// Runs that are going on.

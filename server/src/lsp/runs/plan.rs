@@ -9,8 +9,8 @@ use anyhow::{Context, bail};
 
 use super::program::{PYTEST, Program};
 use crate::launch::{Launch, Output, Spec, Target, project_root};
-use crate::lsp::captures;
-use crate::lsp::ext::{ProfileParams, ProfileWhat};
+use crate::lsp::ext::{ProfileParams, ProfileWhat, Settings};
+use crate::lsp::sessions::{self, SessionId};
 use crate::lsp::watch::CAPTURES_FOLDER;
 
 /// A program, ready to be started.
@@ -26,6 +26,8 @@ pub struct Plan {
     pub file: Option<PathBuf>,
     /// The project's root.
     pub root: PathBuf,
+    /// The session that the run becomes.
+    pub session: SessionId,
 }
 
 impl Plan {
@@ -33,7 +35,7 @@ impl Plan {
     ///
     /// # Errors
     /// One sentence that says what to do.
-    pub fn new(params: &ProfileParams, python: Option<&str>) -> anyhow::Result<Self> {
+    pub fn new(params: &ProfileParams, settings: &Settings) -> anyhow::Result<Self> {
         let Ok(path) = params.uri.to_file_path() else {
             bail!("only files on this machine can be profiled, and {} is none", params.uri)
         };
@@ -50,16 +52,16 @@ impl Plan {
         let root = root_of(&path);
         let program = Program::new(params, &path, &root)?;
         let name = capture_name(params, &path);
-        let plan = Self::prepare(program, python, &root, &name)?;
+        let plan = Self::prepare(program, settings, &root, &name)?;
         Ok(Self { file: Some(path).filter(|path| needs_file || is_python(path)), ..plan })
     }
 
-    fn prepare(program: Program, python: Option<&str>, root: &Path, name: &str) -> anyhow::Result<Self> {
+    fn prepare(program: Program, settings: &Settings, root: &Path, name: &str) -> anyhow::Result<Self> {
         let needs_pytest = program.target == Target::Module(PYTEST.into());
         let folder = root.join(CAPTURES_FOLDER);
-        let path = captures::prepare(&folder, name)
+        let (session, path) = sessions::prepare(&folder, name, settings.keep_sessions as usize)
             .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
-        let python_of_program = program.python.or_else(|| python.map(PathBuf::from));
+        let python_of_program = program.python.or_else(|| settings.python.as_ref().map(PathBuf::from));
         let launch = Launch::prepare(Spec {
             target: program.target,
             arguments: program.arguments,
@@ -70,13 +72,20 @@ impl Plan {
         })?;
         if needs_pytest && !has_pytest(launch.program(), root) {
             if let Some(other) = program.without_pytest {
-                return Self::prepare(*other, python, root, name);
+                return Self::prepare(*other, settings, root, name);
             }
             let python = launch.program().display();
             bail!("this test needs pytest: install it with `{python} -m pip install pytest`");
         }
         let stdin = program.stdin.open().context("the program's standard input cannot be opened")?;
-        Ok(Self { launch, environment: program.environment, stdin, file: None, root: root.to_owned() })
+        Ok(Self {
+            launch,
+            environment: program.environment,
+            stdin,
+            file: None,
+            root: root.to_owned(),
+            session,
+        })
     }
 
     /// The command, with everything set but its output.

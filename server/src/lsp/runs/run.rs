@@ -47,11 +47,12 @@ struct Report {
     message: String,
     peak_bytes: Option<u64>,
     exit_code: Option<i32>,
+    session: Option<String>,
 }
 
 impl Report {
     fn failed(message: String) -> Self {
-        Self { outcome: RunOutcome::Failed, message, peak_bytes: None, exit_code: None }
+        Self { outcome: RunOutcome::Failed, message, peak_bytes: None, exit_code: None, session: None }
     }
 }
 
@@ -80,6 +81,7 @@ pub async fn follow(
         message: report.message,
         peak_bytes: report.peak_bytes,
         exit_code: report.exit_code,
+        session: report.session,
     });
 }
 
@@ -118,10 +120,10 @@ async fn run(
         let state = server.state();
         state.documents.all().map(|(_, document)| document.clone()).collect()
     };
-    let python = settings.python.clone();
     let name = subject(&params);
+    let wanted = settings.clone();
     let planned = tokio::task::spawn_blocking(move || {
-        let plan = Plan::new(&params, python.as_deref())?;
+        let plan = Plan::new(&params, &wanted)?;
         let mut texts = HashMap::new();
         let mut unsaved = Vec::new();
         for document in &documents {
@@ -161,7 +163,8 @@ async fn run(
         Err(error) => return Report::failed(format!("The program could not be started: {error}.")),
     };
     server.runs.set_group(id, Some(group));
-    let reading = Reading { id, plan: Arc::new(plan), group, sources };
+    let session = plan.session.as_str().to_owned();
+    let reading = Reading { id, plan: Arc::new(plan), group, subject: name.clone(), sources };
     let follower = Follower { group, launch: &reading.plan.launch, progress, units: settings.units };
     let (ended, was_cancelled) = tokio::select! {
         ended = follower.until_end(end, cancelled) => ended,
@@ -177,18 +180,11 @@ async fn run(
         Err(error) => return Report::failed(format!("The program was lost: {error}.")),
     };
     let status = ended.status;
-    let read = tokio::task::spawn_blocking(move || reading.at_end(status)).await;
-    let results = read.unwrap_or_else(|error| Err(error.into()));
-    let report = report(
-        &name,
-        &ended,
-        was_cancelled,
-        results.as_ref().map(|results| &results.profile),
-        settings.units,
-    );
-    if let Ok(results) = results {
-        server.show(results);
-    }
+    let ending = server.clone();
+    let read = tokio::task::spawn_blocking(move || reading.end(&ending, status)).await;
+    let profile = read.unwrap_or_else(|error| Err(error.into()));
+    let mut report = report(&name, &ended, was_cancelled, profile.as_ref().map(Arc::as_ref), settings.units);
+    report.session = profile.is_ok().then_some(session);
     report
 }
 
@@ -285,7 +281,13 @@ fn report(
         }
         (Ok(_), None) => {}
     }
-    Report { outcome, message: sentences.join(" "), peak_bytes, exit_code: (!was_cancelled).then_some(code) }
+    Report {
+        outcome,
+        message: sentences.join(" "),
+        peak_bytes,
+        exit_code: (!was_cancelled).then_some(code),
+        session: None,
+    }
 }
 
 fn unsaved_message(paths: &[PathBuf]) -> String {

@@ -1,0 +1,113 @@
+//! What commands do with sessions. Everything here reads and writes files: call it where it may block.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use lsp_types::Url;
+
+use super::{delete, find, list, load, name, open_captures};
+use crate::lsp::ext::{SessionItem, SessionList, SessionParams};
+use crate::lsp::runs::root_of;
+use crate::lsp::server::Server;
+use crate::lsp::watch::CAPTURES_FOLDER;
+use crate::lsp::wording;
+
+/// The project that is meant: that of the file or folder, else of the run that was shown last, else the first folder
+/// that the editor has open.
+fn root(server: &Server, uri: Option<&Url>) -> anyhow::Result<PathBuf> {
+    if let Some(uri) = uri {
+        let Ok(path) = uri.to_file_path() else { bail!("{uri} is no file on this machine") };
+        return Ok(root_of(&path.canonicalize().unwrap_or(path)));
+    }
+    let state = server.state();
+    let shown = state.shown.last().map(|results| results.root.clone());
+    shown.or_else(|| state.folders.first().cloned()).context("say which project: name a file or folder of it")
+}
+
+/// The session that is meant, with its folder.
+fn session(server: &Server, params: &SessionParams) -> anyhow::Result<(PathBuf, super::Stored)> {
+    let folder = root(server, params.uri.as_ref())?.join(CAPTURES_FOLDER);
+    let id = params.session.as_deref().context("say which session")?;
+    Ok((folder.clone(), find(&folder, id)?))
+}
+
+/// The sessions of a project.
+pub fn all(server: &Server, params: &SessionParams) -> anyhow::Result<SessionList> {
+    let root = root(server, params.uri.as_ref())?;
+    let (shown, baseline, units) = {
+        let state = server.state();
+        let shown = state.shown.of_root(&root).and_then(|results| results.session.clone());
+        let baseline = state.baselines.of_root(&root).and_then(|results| results.session.clone());
+        (shown, baseline, state.settings.units)
+    };
+    let item = |session: super::Stored| SessionItem {
+        name: session.note.name.clone(),
+        title: if session.note.title.is_empty() {
+            session.id.as_str().to_owned()
+        } else {
+            session.note.title.clone()
+        },
+        started_ms: session.started_ms(),
+        peak: wording::size(session.peak_bytes, units),
+        exit_code: session.exit_code(),
+        running: session.running,
+        processes: session.captures.len() as u32,
+        shown: shown.as_ref() == Some(&session.id),
+        baseline: baseline.as_ref() == Some(&session.id),
+        session: session.id.as_str().to_owned(),
+    };
+    let sessions = list(&root.join(CAPTURES_FOLDER)).into_iter().map(item).collect();
+    Ok(SessionList { root: root.to_string_lossy().into_owned(), sessions })
+}
+
+/// Shows a session, or captures from elsewhere.
+pub fn open(server: &Arc<Server>, params: &SessionParams) -> anyhow::Result<()> {
+    if let Some(captures) = &params.captures {
+        let paths: Option<Vec<PathBuf>> = captures.iter().map(|uri| uri.to_file_path().ok()).collect();
+        let paths = paths
+            .filter(|paths| !paths.is_empty())
+            .context("name captures that are files on this machine")?;
+        let root = root(server, params.uri.as_ref()).or_else(|error| {
+            // Captures in a project's own folder say themselves where they belong.
+            let folder = paths.first().and_then(|path| path.parent());
+            folder.map(root_of).ok_or(error)
+        })?;
+        return open_captures(server, paths, root);
+    }
+    let root = root(server, params.uri.as_ref())?;
+    let (_, session) = session(server, params)?;
+    let settings = server.state().settings.clone();
+    server.show(load(&session.captures, &root, &settings.path_mappings)?);
+    Ok(())
+}
+
+/// Compares with a session from now on, or with none.
+pub fn compare(server: &Server, params: &SessionParams) -> anyhow::Result<()> {
+    let root = root(server, params.uri.as_ref())?;
+    if params.session.is_none() {
+        server.state().baselines.remove(&root);
+    } else {
+        let (_, session) = session(server, params)?;
+        let settings = server.state().settings.clone();
+        let base = load(&session.captures, &root, &settings.path_mappings)?;
+        server.state().baselines.show(Arc::new(base));
+    }
+    server.show_again();
+    Ok(())
+}
+
+/// Gives a session a name, or takes it away.
+pub fn rename(server: &Server, params: &SessionParams) -> anyhow::Result<()> {
+    let (folder, session) = session(server, params)?;
+    name(&folder, &session, params.name.clone()).context("the session's name cannot be written")
+}
+
+/// Deletes a session.
+pub fn remove(server: &Server, params: &SessionParams) -> anyhow::Result<()> {
+    let (folder, session) = session(server, params)?;
+    if session.running {
+        bail!("the session `{}` is being recorded: cancel its run first", session.id.as_str())
+    }
+    delete(&folder, &session.id)
+}
