@@ -151,13 +151,14 @@ fn peaks_agree_to_the_byte() {
 #[test]
 fn memray_misses_mremap() {
     assert_eq!(both("mremap.py", "region.resize(9 * MIB)", "self.peak_bytes"), (9 << 20, 0));
-    assert_eq!(both("mremap.py", "mmap.mmap(-1, MIB)", "self.peak_bytes"), (0, 1 << 20));
+    assert_eq!(both("mremap.py", "mmap.mmap(-1, MIB", "self.peak_bytes"), (0, 1 << 20));
 }
 
 /// Memray patches the call sites of loaded libraries; a call by ctypes goes through a pointer.
 #[test]
 fn memray_misses_calls_by_ctypes() {
-    assert_eq!(both("allocator_calls.py", "c.malloc(1_000_003)", "self.peak_bytes"), (1_000_003, 0));
+    let line = "c.malloc(1_000_003)";
+    assert_eq!(both("allocator_calls_libc.py", line, "self.peak_bytes"), (1_000_003, 0));
     assert_eq!(both("thread_without_gil.py", "c.malloc(100_000)", "self.peak_bytes"), (2_000_000, 0));
 }
 
@@ -187,9 +188,26 @@ fn memray_loses_its_file_to_close() {
     assert!(ours >= 9_000_001 && theirs == 0, "{ours}, {theirs}");
 }
 
-/// Memray does not see what the dynamic loader takes for a library's thread-local variables.
+/// Whether the interpreter's program stands in for the C library's functions: one that is not position-independent, like
+/// Debian's, has an address of its own for a function that it takes the address of. Whoever looks the function up, as the
+/// dynamic loader does, is led through the program, which Memray has patched.
+fn stands_in_for_malloc(interpreter: &Interpreter) -> bool {
+    let question = "import ctypes\n\
+        of = lambda name: ctypes.cast(ctypes.CDLL(name).malloc, ctypes.c_void_p).value\n\
+        print(of(None) != of('libc.so.6'))";
+    let outcome = run(Command::new(&interpreter.path).args(["-c", question]), "");
+    match outcome.stdout.as_slice() {
+        b"True\n" => true,
+        b"False\n" => false,
+        _ => panic!("{}", outcome.text()),
+    }
+}
+
+/// Memray does not see what the dynamic loader takes for a library's thread-local variables, unless that happens to go
+/// through a program that it has patched.
 #[test]
 fn memray_misses_thread_local_storage() {
     let (ours, theirs) = both("numpy_arrays.py", "ONES * 2.0 + 1.0", "self.leaked_bytes");
-    assert!(ours >= 10_000 && theirs < 10_000, "{ours}, {theirs}");
+    let misses = !stands_in_for_malloc(memray_python());
+    assert!(ours >= 10_000 && (theirs < 10_000) == misses, "{ours}, {theirs}, {misses}");
 }

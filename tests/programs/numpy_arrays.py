@@ -7,9 +7,7 @@ COUNT = 500_000
 ONES = np.ones(50_000)
 # The first expression with a large temporary makes the library's thread-local variables, and arrays
 # that are gone leave their small parts for others.
-WARM = [
-    ONES * 2.0 + 1.0 for _ in range(8)
-]  # memray: the dynamic loader takes that, and it is not patched
+WARM = [ONES * 2.0 + 1.0 for _ in range(8)]  # memray: may miss what the dynamic loader takes
 WARM.clear()
 
 

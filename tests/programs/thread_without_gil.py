@@ -6,7 +6,7 @@ import threading
 import settle  # noqa: F401
 from libc import load
 
-c = load(None)
+c = load("libc.so.6")
 blocks = []
 
 
