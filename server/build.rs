@@ -7,6 +7,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sha2::{Digest, Sha256};
+
 fn main() {
     let manifest = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     let workspace = manifest.parent().expect("the package lies in the workspace's folder").to_owned();
@@ -39,6 +41,10 @@ fn main() {
     let status = command.status().unwrap_or_else(|error| panic!("cargo cannot be started: {error}"));
     assert!(status.success(), "the tracer library could not be built: see the messages above");
     println!("cargo::rustc-env=HEAPHINT_TRACER_LIBRARY={}", library.display());
+    // Here, so that it need not be done in every run.
+    let bytes = std::fs::read(&library).expect("the tracer library was just built");
+    let hash: String = Sha256::digest(bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    println!("cargo::rustc-env=HEAPHINT_TRACER_HASH={hash}");
 }
 
 fn variable(name: &str) -> String {

@@ -1,13 +1,13 @@
 //! The timeline while a program does not allocate: its processes are looked at from outside.
 //!
 //! The tracer has no thread of its own in the program, so it takes samples only when the program allocates. Whoever
-//! started the program fills the gaps, in slots of the capture that the tracer keeps for this. The file is written
-//! with plain writes: it may shrink or go away at any moment.
+//! started the program fills the gaps, in slots of the capture that the tracer keeps for this. The file is read and
+//! written with plain calls: it may shrink or go away at any moment.
 
 use std::fs::{File, OpenOptions};
 use std::mem::offset_of;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -20,8 +20,13 @@ use heaphint_format::{
 
 use super::output::Captures;
 
-/// How many ticks pass between two looks for captures of new processes.
-const TICKS_PER_SEARCH: u32 = 50;
+/// How much time passes between two looks for captures of new processes.
+const SEARCH_EVERY: Duration = Duration::from_millis(500);
+/// A folder's time may be this coarse: a file that came later may not show in it.
+const COARSEST_TIME: Duration = Duration::from_secs(2);
+/// How many samples are written together: a write takes as long as the sample.
+const SAMPLES_PER_WRITE: usize = 32;
+const TICK: Duration = Duration::from_millis(TIMELINE_TICK_MS as u64);
 
 /// Observes the processes of a run until it is dropped.
 #[derive(Debug)]
@@ -55,24 +60,69 @@ impl Drop for Observer {
 
 fn observe(captures: &Captures, pid: u32, ended: &AtomicBool) {
     let mut processes: Vec<Process> = Vec::new();
-    let mut seen = Vec::new();
-    let mut ticks_to_search = 0;
+    let mut search = Search::new(captures, pid);
     while !ended.load(Ordering::Relaxed) {
-        if ticks_to_search == 0 {
-            // The first capture appears soon, and should be seen soon.
-            ticks_to_search = if seen.is_empty() { 1 } else { TICKS_PER_SEARCH };
-            for path in captures.find(pid) {
-                if !seen.contains(&path)
-                    && let Some(process) = Process::open(&path)
-                {
-                    processes.push(process);
-                    seen.push(path);
-                }
+        processes.extend(search.new_ones());
+        let now = SystemTime::now();
+        processes.retain_mut(|process| process.sample(process.elapsed_ms(now)).is_some());
+        // Whoever wakes up a hundred times a second for nothing takes more of the processor than the samples.
+        let next = processes.iter().map(|process| process.until_next(process.elapsed_ms(now))).min();
+        let at_most = if search.has_found() { SEARCH_EVERY } else { TICK };
+        thread::park_timeout(next.unwrap_or(at_most).min(at_most));
+    }
+}
+
+/// Finds the captures of new processes.
+struct Search<'a> {
+    captures: &'a Captures,
+    pid: u32,
+    seen: Vec<PathBuf>,
+    /// When the folder was looked at last, and its time then.
+    last: Option<(SystemTime, Option<SystemTime>)>,
+}
+
+impl<'a> Search<'a> {
+    fn new(captures: &'a Captures, pid: u32) -> Self {
+        Self { captures, pid, seen: Vec::new(), last: None }
+    }
+
+    /// Whether there was a capture already: the first one appears soon, and should be seen soon.
+    fn has_found(&self) -> bool {
+        !self.seen.is_empty()
+    }
+
+    /// Looks for them if it is time to.
+    fn new_ones(&mut self) -> Vec<Process> {
+        let mut found = Vec::new();
+        if !self.may_find() {
+            return found;
+        }
+        for path in self.captures.find(self.pid) {
+            if !self.seen.contains(&path)
+                && let Some(process) = Process::open(&path)
+            {
+                found.push(process);
+                self.seen.push(path);
             }
         }
-        ticks_to_search -= 1;
-        processes.retain_mut(|process| process.sample().is_some());
-        thread::park_timeout(Duration::from_millis(TIMELINE_TICK_MS.into()));
+        found
+    }
+
+    /// Whether it is time to look, and something has changed in the folder: it may have many files.
+    fn may_find(&mut self) -> bool {
+        let now = SystemTime::now();
+        let modified = || std::fs::metadata(self.captures.folder()).and_then(|it| it.modified()).ok();
+        let (may_find, modified) = match self.last {
+            None => (true, modified()),
+            Some((last, _)) if self.has_found() && now < last + SEARCH_EVERY => return false,
+            Some((last, before)) => {
+                let modified = modified();
+                let was_settled = before.is_some_and(|before| before + COARSEST_TIME < last);
+                (!was_settled || modified != before, modified)
+            }
+        };
+        self.last = Some((now, modified));
+        may_find
     }
 }
 
@@ -87,6 +137,10 @@ struct Process {
     /// The `tick_plus_one` of each slot.
     ticks: Vec<u32>,
     thinning: Thinning,
+    /// The stride that stands in the capture.
+    written_stride: u32,
+    /// Samples that are not in the capture yet, with their slots.
+    pending: Vec<(usize, Sample)>,
 }
 
 impl Process {
@@ -111,13 +165,25 @@ impl Process {
             slots_at: extent.first_page * PAGE as u64,
             ticks: vec![0; TIMELINE_SLOTS],
             thinning: Thinning::new(),
+            written_stride: header.observed_stride,
+            pending: Vec::with_capacity(SAMPLES_PER_WRITE),
         })
     }
 
+    /// Milliseconds from when the process began to record until `now`.
+    fn elapsed_ms(&self, now: SystemTime) -> u32 {
+        let now_ms = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        u32::try_from(now_ms.saturating_sub(self.started_unix_ms.into())).unwrap_or(u32::MAX)
+    }
+
+    /// How long it is until a sample is wanted again.
+    fn until_next(&self, elapsed_ms: u32) -> Duration {
+        let step_ms = TIMELINE_TICK_MS.saturating_mul(self.thinning.stride);
+        Duration::from_millis((step_ms - elapsed_ms % step_ms).into())
+    }
+
     /// Takes a sample if it is time for one. `None` when there is nothing more to observe.
-    fn sample(&mut self) -> Option<()> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_millis();
-        let elapsed_ms = u32::try_from(now.saturating_sub(self.started_unix_ms.into())).ok()?;
+    fn sample(&mut self, elapsed_ms: u32) -> Option<()> {
         if !self.thinning.wants(elapsed_ms) {
             return Some(());
         }
@@ -133,15 +199,38 @@ impl Process {
             self.thinning.place(elapsed_ms, |slot| self.ticks.get(slot).copied().unwrap_or(0));
         *self.ticks.get_mut(slot)? = tick_plus_one;
         let sample = Sample { tick_plus_one, elapsed_ms, rss_bytes, heap_bytes: header.current_bytes };
-        let mut bytes = [0; Sample::BYTES];
-        sample.encode(&mut bytes)?;
-        let at = self.slots_at + (slot * Sample::BYTES) as u64;
-        self.file.write_all_at(&bytes, at).ok()?;
-        if header.observed_stride != self.thinning.stride {
-            let stride = self.thinning.stride.to_le_bytes();
-            self.file.write_all_at(&stride, offset_of!(Header, observed_stride) as u64).ok()?;
+        self.pending.push((slot, sample));
+        if self.pending.len() == SAMPLES_PER_WRITE || self.written_stride != self.thinning.stride {
+            self.write()?;
         }
         Some(())
+    }
+
+    /// Puts the samples into the capture: as many at once as are side by side.
+    fn write(&mut self) -> Option<()> {
+        let mut bytes = [0; SAMPLES_PER_WRITE * Sample::BYTES];
+        for neighbours in self.pending.chunk_by(|(slot, _), (next, _)| slot + 1 == *next) {
+            let (first, _) = neighbours.first()?;
+            let bytes = bytes.get_mut(..neighbours.len() * Sample::BYTES)?;
+            for ((_, sample), bytes) in neighbours.iter().zip(bytes.chunks_exact_mut(Sample::BYTES)) {
+                sample.encode(bytes)?;
+            }
+            self.file.write_all_at(bytes, self.slots_at + (first * Sample::BYTES) as u64).ok()?;
+        }
+        self.pending.clear();
+        if self.written_stride != self.thinning.stride {
+            let stride = self.thinning.stride.to_le_bytes();
+            self.file.write_all_at(&stride, offset_of!(Header, observed_stride) as u64).ok()?;
+            self.written_stride = self.thinning.stride;
+        }
+        Some(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Whatever keeps them from being written, it has kept the timeline from going on already.
+        let _ = self.write();
     }
 }
 
@@ -154,4 +243,91 @@ fn rss_bytes(statm: &File) -> Option<u64> {
     // SAFETY: takes a number.
     let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     Some(pages * u64::try_from(page).unwrap_or(PAGE as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use heaphint_format::MAGIC;
+
+    /// A capture of this very process that has nothing but a header and slots.
+    fn capture() -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut header = Header { magic: MAGIC, pid: std::process::id(), extents: 1, ..Header::default() };
+        header.lengths[Table::Observed as usize] = TIMELINE_SLOTS as u32;
+        header.current_bytes = 4711;
+        let pages = (TIMELINE_SLOTS * Sample::BYTES).div_ceil(PAGE) as u32;
+        let extent = Extent { table: Table::Observed as u32, pages, first_page: 3 };
+        let mut bytes = vec![0; (3 + pages as usize) * PAGE];
+        header.encode(&mut bytes).unwrap();
+        extent.encode(&mut bytes[DIRECTORY_OFFSET..]).unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        file
+    }
+
+    fn written(file: &Path) -> (u32, Vec<Sample>) {
+        let bytes = std::fs::read(file).unwrap();
+        let stride = Header::decode(&bytes).unwrap().observed_stride;
+        let slots = bytes[3 * PAGE..].chunks_exact(Sample::BYTES).take(TIMELINE_SLOTS);
+        let samples = slots.map(|slot| Sample::decode(slot).unwrap());
+        let mut samples: Vec<_> =
+            samples.filter(|sample| Thinning::is_kept(sample.tick_plus_one, stride)).collect();
+        samples.sort_by_key(|sample| sample.elapsed_ms);
+        (stride, samples)
+    }
+
+    #[test]
+    fn every_tick_has_a_sample_in_the_end() {
+        let file = capture();
+        let mut process = Process::open(file.path()).unwrap();
+        process.sample(10).unwrap();
+        assert_eq!(written(file.path()).1.len(), 1, "the first one is there at once");
+        for tick in 2..100 {
+            process.sample(tick * TIMELINE_TICK_MS).unwrap();
+            process.sample(tick * TIMELINE_TICK_MS + 9).unwrap();
+        }
+        drop(process);
+        let (stride, samples) = written(file.path());
+        assert_eq!(stride, 1);
+        let elapsed: Vec<_> = samples.iter().map(|sample| sample.elapsed_ms).collect();
+        assert_eq!(elapsed, (1..100).map(|tick| tick * TIMELINE_TICK_MS).collect::<Vec<_>>());
+        assert!(samples.iter().all(|sample| sample.heap_bytes == 4711 && sample.rss_bytes > 0));
+    }
+
+    #[test]
+    fn a_long_run_is_thinned_out_and_sampled_less_often() {
+        let file = capture();
+        let mut process = Process::open(file.path()).unwrap();
+        assert_eq!(process.until_next(1234), Duration::from_millis(6));
+        let ticks = 5 * TIMELINE_SLOTS as u32;
+        for tick in 1..ticks {
+            process.sample(tick * TIMELINE_TICK_MS).unwrap();
+        }
+        assert_eq!(process.thinning.stride, 8);
+        assert_eq!(process.until_next(1234), Duration::from_millis(46));
+        drop(process);
+        let (stride, samples) = written(file.path());
+        assert_eq!(stride, 8);
+        let mut steps: Vec<_> = samples.iter().map(|sample| sample.tick_plus_one - 1).collect();
+        // The samples on both sides of a doubling may be in one step.
+        steps.dedup();
+        assert!(steps.iter().copied().eq((8..ticks).step_by(8)), "{} steps", steps.len());
+    }
+
+    #[test]
+    fn a_folder_in_which_nothing_happens_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = crate::launch::Output::File { path: folder.path().join("x"), overwrite: false };
+        let target = crate::launch::Target::Module("m".into());
+        let captures = Captures::prepare(&output, &target, folder.path()).unwrap();
+        let mut search = Search::new(&captures, 1);
+        assert!(search.may_find());
+        assert!(search.may_find(), "it was changed a moment ago");
+        let old = SystemTime::now() - Duration::from_secs(60);
+        File::open(folder.path()).unwrap().set_modified(old).unwrap();
+        assert!(search.may_find(), "its time is another one");
+        assert!(!search.may_find());
+        std::fs::write(folder.path().join("x"), "").unwrap();
+        assert!(search.may_find());
+    }
 }

@@ -7,11 +7,11 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use super::{LaunchError, cache, shown};
 
 pub(super) static LIBRARY: &[u8] = include_bytes!(env!("HEAPHINT_TRACER_LIBRARY"));
+/// Its name has a hash of its content: programs of several versions may share a cache.
+const NAME: &str = concat!("tracer-", env!("HEAPHINT_TRACER_HASH"), ".so");
 
 /// A library that somebody asked for.
 pub fn given(path: &Path) -> Result<PathBuf, LaunchError> {
@@ -34,7 +34,7 @@ pub fn install() -> Result<PathBuf, LaunchError> {
         if !can_be_preloaded(&folder) {
             continue;
         }
-        match install_in(&folder, LIBRARY) {
+        match install_in(&folder, NAME, LIBRARY) {
             Ok(path) => return Ok(path),
             Err(error) => problem = problem.or(Some(format!("{}: {error}", shown(&folder)))),
         }
@@ -51,13 +51,12 @@ fn can_be_preloaded(path: &Path) -> bool {
         && !path.as_os_str().as_bytes().iter().any(|byte| *byte == b':' || byte.is_ascii_whitespace())
 }
 
-fn install_in(folder: &Path, library: &[u8]) -> io::Result<PathBuf> {
+fn install_in(folder: &Path, name: &str, library: &[u8]) -> io::Result<PathBuf> {
     cache::make(folder)?;
     if forbids_execution(folder)? {
         return Err(io::Error::other("nothing there may be executed (noexec)"));
     }
-    let hash: String = Sha256::digest(library).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let path = folder.join(format!("tracer-{hash}.so"));
+    let path = folder.join(name);
     if !cache::read(&path, library.len()).is_ok_and(|bytes| bytes == library) {
         cache::write(&path, library)?;
     }
@@ -87,16 +86,16 @@ mod tests {
     fn the_file_is_written_once_and_repaired() {
         let cache = tempfile::tempdir().unwrap();
         let folder = cache.path().join("heaphint");
-        let path = install_in(&folder, b"library").unwrap();
+        let install = || install_in(&folder, "tracer.so", b"library").unwrap();
+        let path = install();
         assert_eq!(fs::read(&path).unwrap(), b"library");
         let first = fs::metadata(&path).unwrap().ino();
-        assert_eq!(install_in(&folder, b"library").unwrap(), path);
+        assert_eq!(install(), path);
         assert_eq!(fs::metadata(&path).unwrap().ino(), first);
 
         fs::write(&path, b"libRary").unwrap();
-        install_in(&folder, b"library").unwrap();
+        install();
         assert_eq!(fs::read(&path).unwrap(), b"library");
-        assert_ne!(install_in(&folder, b"another").unwrap(), path);
     }
 
     #[test]
