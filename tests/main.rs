@@ -5,8 +5,8 @@
 
 mod captures;
 mod cli;
-mod interpreters;
 mod cli_views;
+mod interpreters;
 mod kill;
 mod lsp;
 mod memray;

@@ -5,6 +5,7 @@
 mod check;
 mod demo;
 mod figure;
+mod flamegraph;
 mod foreground;
 mod input;
 mod lines;
@@ -50,6 +51,7 @@ enum Command {
     Summary(summary::Arguments),
     Table(table::Arguments),
     Stats(stats::Arguments),
+    Flamegraph(flamegraph::Arguments),
     Check(check::Arguments),
     Demo(demo::Arguments),
     Server(server::Arguments),
@@ -72,6 +74,7 @@ pub fn main() -> anyhow::Result<u8> {
         Command::Summary(arguments) => summary::main(&arguments),
         Command::Table(arguments) => table::main(&arguments),
         Command::Stats(arguments) => stats::main(&arguments),
+        Command::Flamegraph(arguments) => flamegraph::main(&arguments),
         Command::Check(arguments) => check::main(&arguments),
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Server(arguments) => server::main(&arguments),

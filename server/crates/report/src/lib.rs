@@ -7,6 +7,7 @@
 mod findings;
 mod json;
 mod lines;
+mod page;
 mod session;
 mod sources;
 mod stats;
@@ -19,6 +20,7 @@ mod tree;
 
 pub use findings::{findings_json, findings_text};
 pub use lines::{LinesOptions, Source, lines_json, lines_text};
+pub use page::{MOST_BYTES, PageOptions, page_html};
 pub use session::session_text;
 pub use sources::{ReadSource, SourceLines, Sources};
 pub use stats::{StatsOptions, stats_json, stats_text};

@@ -17,7 +17,7 @@ pub struct GraphFile<'a> {
     pub path: &'a str,
     /// Where it comes from.
     pub origin: Origin,
-    /// The package it belongs to; `None` for the standard library and for what is no file.
+    /// The package it is a part of; `None` for the standard library and for what is no file.
     pub module: Option<&'a str>,
 }
 
@@ -59,6 +59,8 @@ pub struct GraphSite<'a> {
     pub node: u32,
     /// Index into [`Graph::threads`].
     pub thread: u32,
+    /// The package that the stack belongs to, as [`crate::ModuleFigures`] names it.
+    pub module: &'a str,
     /// `None` for those that a newer tracer knows.
     pub allocator: Option<Allocator>,
     /// Its figures; `max_bytes` is not known and zero.
@@ -124,12 +126,14 @@ impl Profile {
                 process: thread.process,
             })
             .collect();
+        let packages = self.packages();
         let sites = self
             .sites
             .iter()
             .map(|site| GraphSite {
                 node: site.node.0,
                 thread: site.thread.0,
+                module: packages[site.node.index()],
                 allocator: site.allocator,
                 figures: &site.figures,
                 sizes: &site.sizes,

@@ -1,0 +1,128 @@
+/**
+ * Reads the data that the page carries: base64 of deflated bytes in elements that no browser runs. What is read here
+ * is written by `page/data.rs`, in the same order.
+ */
+
+/** The figures that add up, in the order of the columns. */
+export const SUMS = ["peak", "allocated", "leaked", "temporary"];
+
+/** The bytes of one part of the data. */
+async function bytesOf(id) {
+  const node = document.getElementById(id);
+  const text = atob(node.textContent);
+  const packed = new Uint8Array(text.length);
+  for (let index = 0; index < text.length; index++) packed[index] = text.charCodeAt(index);
+  node.remove();
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+async function jsonOf(id) {
+  return JSON.parse(new TextDecoder().decode(await bytesOf(id)));
+}
+
+/** Columns of LEB128 numbers, one after the other. */
+export class Columns {
+  #bytes;
+  #at = 0;
+
+  constructor(bytes) {
+    this.#bytes = bytes;
+  }
+
+  #number() {
+    let value = 0;
+    let scale = 1;
+    let byte;
+    do {
+      byte = this.#bytes[this.#at++];
+      value += (byte & 0x7f) * scale;
+      scale *= 128;
+    } while (byte & 0x80);
+    return value;
+  }
+
+  /** The next column, as an array of the given kind. */
+  read(length, Kind = Uint32Array) {
+    const values = new Kind(length);
+    for (let index = 0; index < length; index++) values[index] = this.#number();
+    return values;
+  }
+
+  /** The next column, of steps between rising numbers. */
+  readRising(length, Kind = Uint32Array) {
+    const values = this.read(length, Kind);
+    for (let index = 1; index < length; index++) values[index] += values[index - 1];
+    return values;
+  }
+
+  /** The next columns: bytes and count of each figure that adds up. */
+  readSums(length) {
+    const sums = {};
+    for (const figure of SUMS) {
+      sums[figure] = { bytes: this.read(length, Float64Array), count: this.read(length, Float64Array) };
+    }
+    return sums;
+  }
+
+  /** The next columns: a maximum, and the number of the reason why it is not exact. */
+  readMaxima(length) {
+    return { bytes: this.read(length, Float64Array), why: this.read(length, Uint8Array) };
+  }
+}
+
+/** Everything but the source texts, as plain arrays. */
+export async function loadData() {
+  const [meta, graphBytes, placeBytes] = await Promise.all([
+    jsonOf("data-meta"),
+    bytesOf("data-graph"),
+    bytesOf("data-places"),
+  ]);
+  const { counts } = meta;
+  const graph = new Columns(graphBytes);
+  const frames = { function: graph.read(counts.frames), line: graph.read(counts.frames) };
+  const nodes = { parent: graph.read(counts.nodes), frame: graph.read(counts.nodes) };
+  for (let node = 0; node < counts.nodes; node++) nodes.parent[node] = node - nodes.parent[node];
+  const sites = {
+    node: graph.readRising(counts.sites),
+    thread: graph.read(counts.sites),
+    allocator: graph.read(counts.sites),
+    module: graph.read(counts.sites),
+    sums: graph.readSums(counts.sites),
+    sizes: meta.sizes.map(() => (counts.sites > 0 ? graph.read(counts.sites, Float64Array) : new Float64Array())),
+  };
+  const timelines = meta.processes.map(({ samples }) => ({
+    elapsed: graph.readRising(samples, Float64Array),
+    rss: graph.read(samples, Float64Array),
+    heap: graph.read(samples, Float64Array),
+  }));
+  const places = new Columns(placeBytes);
+  const lines = {
+    file: places.read(counts.lines),
+    line: places.read(counts.lines),
+    function: places.read(counts.lines),
+    total: places.readSums(counts.lines),
+    totalMax: places.readMaxima(counts.lines),
+    own: places.readSums(counts.lines),
+    ownMax: places.readMaxima(counts.lines),
+  };
+  const functions = {
+    function: places.read(counts.functions),
+    total: places.readSums(counts.functions),
+    totalMax: places.readMaxima(counts.functions),
+    own: places.readSums(counts.functions),
+  };
+  return { meta, frames, nodes, sites, timelines, lines, functions };
+}
+
+/** The source texts: by file, `{changed, lines}`, where `lines` maps a number to its text, and `whole` tells whether all are there. */
+export async function loadSources() {
+  const sources = new Map();
+  for (const { file, changed, text, lines } of await jsonOf("data-source")) {
+    const whole = text !== undefined;
+    const numbered = whole ? text.split(/\r\n|\r|\n/).map((line, index) => [index + 1, line]) : lines;
+    if (whole && numbered.at(-1)[1] === "" && numbered.length > 1) numbered.pop();
+    sources.set(file, { changed, whole, lines: new Map(numbered) });
+  }
+  return sources;
+}

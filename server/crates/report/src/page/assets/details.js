@@ -1,0 +1,262 @@
+/**
+ * What is known of one frame of the graph, or of one line: its figures, sizes, threads and source.
+ */
+import { SUMS } from "./data.js";
+import { bar, element, fill } from "./element.js";
+import { FIGURES, figureNamed } from "./figures.js";
+import { counted, grouped, share, size } from "./format.js";
+import { exactness, lineIndex } from "./places.js";
+import { BELOW, OUTSIDE, OWN } from "./tree.js";
+
+/** Lines of source around the one that is meant. */
+const CONTEXT = 2;
+/** Rows of a list of threads or allocators. */
+const LISTED = 5;
+
+/** Sums over the sites of a node: figures, own figures, sizes, and the largest threads and allocators. */
+export function sumsOf(model, selection, relation, figure) {
+  const { sites } = model;
+  const zero = () => Object.fromEntries(SUMS.map((name) => [name, { bytes: 0, count: 0 }]));
+  const sums = { total: zero(), own: zero(), sizes: sites.sizes.map(() => 0), threads: new Map(), allocators: new Map() };
+  const weights = sites.sums[figure].bytes;
+  const add = (map, key, value) => map.set(key, (map.get(key) ?? 0) + value);
+  for (let site = 0; site < sites.node.length; site++) {
+    const how = relation(site);
+    if (how === OUTSIDE || !selection.has(site)) continue;
+    for (const name of SUMS) {
+      for (const unit of ["bytes", "count"]) {
+        const value = sites.sums[name][unit][site];
+        sums.total[name][unit] += value;
+        if (how === OWN) sums.own[name][unit] += value;
+      }
+    }
+    sites.sizes.forEach((counts, size_) => {
+      sums.sizes[size_] += counts[site];
+    });
+    if (weights[site] > 0) {
+      add(sums.threads, model.threads[sites.thread[site]]?.name ?? "?", weights[site]);
+      add(sums.allocators, model.meta.allocators[sites.allocator[site]], weights[site]);
+    }
+  }
+  return sums;
+}
+
+/** The panel that tells of a frame or a line. */
+export class Details {
+  constructor(node, app) {
+    this.node = node;
+    this.app = app;
+    this.clear();
+  }
+
+  clear() {
+    fill(this.node, element("p", { class: "hint" }, "Choose a frame or a line to see its figures."));
+  }
+
+  /** Shows a node of the graph's tree; `relation` is its membership. */
+  showNode(tree, node, relation, inverted) {
+    const { model, state } = this.app;
+    const frame = tree.frame[node];
+    const group = tree.groupOf(frame);
+    const figure = this.app.shownFigure();
+    const sums = sumsOf(model, this.app.selection, relation, figure);
+    const isPlace = node !== 0 && group === undefined && !model.isStandIn(frame);
+    const made = isPlace ? model.functionOf(frame) : null;
+    const title = node === 0 ? "Everything" : (group ?? made?.qualname ?? model.label(frame));
+    fill(
+      this.node,
+      element("h2", { class: "name" }, title),
+      isPlace && this.#place(made.file, model.frames.line[frame]),
+      element("h3", {}, inverted ? "Allocations that end in this stack" : node === 0 ? "The run" : "This stack and what it calls"),
+      this.#stackTable(sums, inverted || node === 0, figureNamed(figure)),
+      this.#actions(isPlace ? { file: made.file, line: model.frames.line[frame] } : null, state.view),
+      isPlace && this.#source(made.file, model.frames.line[frame]),
+      isPlace && this.#lineFigures(made.file, model.frames.line[frame]),
+      this.#histogram(sums.sizes),
+      this.#ranking("Threads", sums.threads, figure),
+      this.#ranking("Allocators", sums.allocators, figure),
+    );
+  }
+
+  /** Shows a line of a file. */
+  showLine(file, line) {
+    const { model, state } = this.app;
+    const row = lineIndex(model, file, line);
+    const name = row === undefined ? `Line ${line}` : model.functions_[model.lines.function[row]].qualname;
+    const onLine = new Uint8Array(model.meta.counts.nodes);
+    for (let node = 1; node < onLine.length; node++) {
+      const frame = model.nodes.frame[node];
+      const is = model.functionOf(frame).file === file && model.frames.line[frame] === line;
+      onLine[node] = is || onLine[model.nodes.parent[node]] ? 1 : 0;
+    }
+    const figure = this.app.shownFigure();
+    const relation = (site) => (onLine[model.sites.node[site]] ? BELOW : OUTSIDE);
+    const sums = sumsOf(model, this.app.selection, relation, figure);
+    fill(
+      this.node,
+      element("h2", { class: "name" }, name),
+      this.#place(file, line),
+      this.#actions({ file, line }, state.view),
+      this.#source(file, line),
+      this.#lineFigures(file, line),
+      this.#histogram(sums.sizes),
+      this.#ranking("Threads", sums.threads, figure),
+      this.#ranking("Allocators", sums.allocators, figure),
+    );
+  }
+
+  #place(file, line) {
+    return element("p", { class: "place name" }, `${this.app.model.files[file].shown}:${line}`);
+  }
+
+  #stackTable(sums, totalOnly, shown) {
+    const rows = SUMS.map((name) => {
+      const figure = figureNamed(name);
+      const cells = [sums.total[name].bytes, sums.total[name].count, sums.own[name].bytes];
+      return element(
+        "tr",
+        { class: figure === shown ? "chosen" : null },
+        element("th", { scope: "row", title: figure.meaning }, figure.title),
+        element("td", {}, size(cells[0])),
+        element("td", {}, grouped(cells[1])),
+        !totalOnly && element("td", {}, size(cells[2])),
+      );
+    });
+    return element(
+      "table",
+      { class: "figures" },
+      element(
+        "thead",
+        {},
+        element(
+          "tr",
+          {},
+          element("td"),
+          element("th", { scope: "col" }, "bytes"),
+          element("th", { scope: "col" }, "count"),
+          !totalOnly && element("th", { scope: "col" }, "own"),
+        ),
+      ),
+      element("tbody", {}, rows),
+    );
+  }
+
+  #actions(place, view) {
+    if (!place) return null;
+    const { app } = this;
+    const button = (text, go) => element("button", { type: "button", on: { click: go } }, text);
+    return element(
+      "p",
+      { class: "actions" },
+      view !== "source" && button("Show source", () => app.showSource(place.file, place.line)),
+      view === "flame"
+        ? button("Find in graph", () => app.searchLine(place.file, place.line))
+        : button("Show in flame graph", () => app.searchLine(place.file, place.line)),
+    );
+  }
+
+  #source(file, line) {
+    const box = element("pre", { class: "excerpt", hidden: true });
+    this.app.sources().then((sources) => {
+      const source = sources.get(file);
+      if (!source?.lines.has(line)) return;
+      for (let number = line - CONTEXT; number <= line + CONTEXT; number++) {
+        const text = source.lines.get(number);
+        if (text === undefined) continue;
+        const row = element("span", { class: number === line ? "here" : null }, `${String(number).padStart(5)}  ${text}\n`);
+        box.append(row);
+      }
+      if (source.changed) box.append(element("span", { class: "warning" }, "The file was changed after the run."));
+      box.hidden = false;
+    });
+    return box;
+  }
+
+  /** The line over all stacks, with its maximum. */
+  #lineFigures(file, line) {
+    const { model, selection } = this.app;
+    const row = lineIndex(model, file, line);
+    if (row === undefined) return null;
+    const { lines } = model;
+    const rows = FIGURES.map((figure) => {
+      const isMax = figure.name === "max";
+      const cell = (sums, max) => {
+        if (!isMax) return element("td", { title: counted(sums[figure.name].count[row], "allocation") }, size(sums[figure.name].bytes[row]));
+        const { mark, why } = exactness(model, max.why[row]);
+        return element("td", { title: why }, `${mark}${size(max.bytes[row])}`);
+      };
+      return element(
+        "tr",
+        {},
+        element("th", { scope: "row", title: figure.meaning }, figure.title),
+        cell(lines.total, lines.totalMax),
+        cell(lines.own, lines.ownMax),
+      );
+    });
+    const inexact = [lines.totalMax.why[row], lines.ownMax.why[row]].find((why) => why > 0);
+    return element(
+      "section",
+      {},
+      element("h3", {}, selection.isAll ? "This line in all stacks" : "This line in all stacks, without filters"),
+      element(
+        "table",
+        { class: "figures" },
+        element("thead", {}, element("tr", {}, element("td"), element("th", { scope: "col" }, "total"), element("th", { scope: "col" }, "own"))),
+        element("tbody", {}, rows),
+      ),
+      inexact && element("p", { class: "hint" }, `${exactness(model, inexact).mark.trim()} ${model.meta.inexact[inexact]}.`),
+    );
+  }
+
+  #histogram(counts) {
+    return element("section", {}, element("h3", {}, "Sizes of allocations"), histogram(this.app.model, counts));
+  }
+
+  #ranking(title, map, figure) {
+    const rows = [...map].sort((a, b) => b[1] - a[1]);
+    if (rows.length < 2) return null;
+    const whole = rows.reduce((total, row) => total + row[1], 0);
+    return element(
+      "section",
+      {},
+      element("h3", {}, `${title}, ${figureNamed(figure).what}`),
+      element(
+        "table",
+        { class: "figures" },
+        element(
+          "tbody",
+          {},
+          rows.slice(0, LISTED).map(([name, value]) =>
+            element("tr", {}, element("th", { scope: "row", class: "name" }, name), element("td", {}, size(value)), element("td", {}, share(value, whole))),
+          ),
+        ),
+      ),
+      rows.length > LISTED && element("p", { class: "hint" }, `and ${rows.length - LISTED} more`),
+    );
+  }
+}
+
+/** Numbers of allocations by size, as bars with their figures. */
+export function histogram(model, counts) {
+  const largest = Math.max(1, ...counts);
+  const used = counts.map((count, index) => (count > 0 ? index : -1)).filter((index) => index >= 0);
+  if (used.length === 0) return element("p", { class: "hint" }, "none");
+  const first = used[0];
+  const last = used[used.length - 1];
+  const full = 2 ** 32 - 1;
+  const rows = [];
+  for (let index = first; index <= last; index++) {
+    const [least, most] = model.meta.sizes[index];
+    const range = most === null ? `from ${size(least)}` : `below ${size(most + 1)}`;
+    rows.push(
+      element(
+        "tr",
+        {},
+        element("th", { scope: "row" }, range),
+        element("td", { class: "bar-cell" }, bar(counts[index] / largest)),
+        element("td", {}, `${grouped(counts[index])}${counts[index] >= full ? " or more" : ""}`),
+      ),
+    );
+  }
+  return element("table", { class: "figures histogram" }, element("tbody", {}, rows));
+}

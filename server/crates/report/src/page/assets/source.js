@@ -1,0 +1,200 @@
+/**
+ * Source files with figures beside their lines.
+ */
+import { bar, byId, element, fill } from "./element.js";
+import { figureNamed } from "./figures.js";
+import { amount, printable, share } from "./format.js";
+import { exactness } from "./places.js";
+import { matcher } from "./search.js";
+
+/** Files in the list. */
+const LISTED = 200;
+/** Lines shown around those with figures, in files that are longer than `LONG`. */
+const CONTEXT = 12;
+const LONG = 4000;
+
+/** The view of the source. */
+export class SourceView {
+  constructor(app) {
+    this.app = app;
+    this.model = app.model;
+    this.list = byId("source-files");
+    this.body = byId("source-body");
+    byId("source-filter").addEventListener("input", () => this.#listFiles());
+  }
+
+  async show() {
+    const { app } = this;
+    const { state } = app;
+    this.sources = await app.sources();
+    if (state.view !== "source") return;
+    this.places = app.places();
+    this.#orderFiles();
+    if (state.file === "" && this.ordered.length > 0) {
+      this.file = this.ordered[0];
+    } else {
+      this.file = state.file === "" ? null : Number(state.file);
+    }
+    this.#listFiles();
+    this.#showFile();
+    const line = Number(state.line);
+    if (this.file !== null && line > 0) app.details.showLine(this.file, line);
+    else app.details.clear();
+  }
+
+  #orderFiles() {
+    const { lines } = this.model;
+    const totals = this.#values(this.places.lines.total);
+    this.largest = new Map();
+    for (let row = 0; row < lines.file.length; row++) {
+      const file = lines.file[row];
+      this.largest.set(file, Math.max(this.largest.get(file) ?? 0, totals[row]));
+    }
+    const isProject = (file) => (this.model.meta.origins[this.model.files[file].origin] === "project" ? 1 : 0);
+    this.ordered = [...this.largest.keys()]
+      .filter((file) => this.largest.get(file) > 0)
+      .sort((a, b) => isProject(b) - isProject(a) || this.largest.get(b) - this.largest.get(a) || a - b);
+  }
+
+  /** Values of the chosen unit; a maximum has bytes only. */
+  #values(figures) {
+    return figures[this.unit] ?? figures.bytes;
+  }
+
+  get unit() {
+    return this.app.state.figure === "max" ? "bytes" : this.app.state.unit;
+  }
+
+  #listFiles() {
+    const { model, unit } = this;
+    const match = matcher(byId("source-filter").value);
+    const files = this.ordered.filter((file) => !match || match.test(model.files[file].path));
+    const whole = this.ordered.reduce((most, file) => Math.max(most, this.largest.get(file)), 1);
+    fill(
+      this.list,
+      files.slice(0, LISTED).map((file) =>
+        element(
+          "li",
+          {},
+          element(
+            "button",
+            {
+              type: "button",
+              "aria-current": file === this.file ? "true" : null,
+              title: printable(model.files[file].path),
+              on: { click: () => this.app.state.set({ file, line: "" }) },
+            },
+            element("span", { class: "name path" }, model.files[file].shown),
+            element("span", { class: "amount" }, amount(this.largest.get(file), unit)),
+            bar(this.largest.get(file) / whole),
+          ),
+        ),
+      ),
+      files.length > LISTED && element("li", { class: "hint" }, `and ${files.length - LISTED} more: type a part of their path`),
+      files.length === 0 && element("li", { class: "hint" }, "no such file"),
+    );
+  }
+
+  #showFile() {
+    const { model, file, app } = this;
+    if (file === null || !model.files[file]) {
+      fill(this.body, element("p", { class: "hint" }, "No file was recorded."));
+      return;
+    }
+    const rows = new Map();
+    model.lines.file.forEach((of, row) => {
+      if (of === file) rows.set(model.lines.line[row], row);
+    });
+    const source = this.sources.get(file);
+    const shown = this.#shownLines(rows, source);
+    const figure = figureNamed(app.state.figure);
+    const { total, own } = this.places.lines;
+    const heading = element("h2", { class: "name" }, printable(model.files[file].path));
+    const notes = [];
+    if (!source) notes.push("The text of this file is not in the page.");
+    else if (!source.whole) notes.push("Only lines with figures are in the page.");
+    if (source?.changed) notes.push("The file was changed after the run, so lines may have moved.");
+    const largest = Math.max(1, ...[...rows.values()].map((row) => this.#values(total)[row]));
+    const body = element("tbody");
+    let last = 0;
+    for (const line of shown) {
+      if (line !== last + 1 && last !== 0) {
+        body.append(element("tr", { class: "gap" }, element("td", { colspan: 5 }, "⋮")));
+      }
+      last = line;
+      body.append(this.#line(line, rows.get(line), source, total, own, largest));
+    }
+    fill(
+      this.body,
+      heading,
+      notes.map((note) => element("p", { class: "warning" }, note)),
+      element(
+        "table",
+        { class: "code" },
+        element("caption", { class: "hidden-text" }, `Lines of ${model.files[file].shown} with ${figure.title.toLowerCase()} figures`),
+        element(
+          "thead",
+          {},
+          element(
+            "tr",
+            {},
+            element("th", { scope: "col", title: `${figure.meaning}, with what the line calls` }, "total"),
+            element("th", { scope: "col", title: `${figure.meaning}, by the line itself` }, "own"),
+            element("th", { scope: "col" }, element("span", { class: "hidden-text" }, "heat")),
+            element("th", { scope: "col" }, element("span", { class: "hidden-text" }, "line")),
+            element("th", { scope: "col" }, element("span", { class: "hidden-text" }, "text")),
+          ),
+        ),
+        body,
+      ),
+    );
+    const chosen = this.body.querySelector("tr.chosen");
+    chosen?.scrollIntoView({ block: "center" });
+  }
+
+  #shownLines(rows, source) {
+    if (!source) return [...rows.keys()].sort((a, b) => a - b);
+    const all = [...source.lines.keys()].sort((a, b) => a - b);
+    const missing = [...rows.keys()].filter((line) => !source.lines.has(line));
+    if (all.length <= LONG) return [...all, ...missing].sort((a, b) => a - b);
+    const near = new Set(missing);
+    for (const line of [...rows.keys(), Number(this.app.state.line)]) {
+      for (let at = line - CONTEXT; at <= line + CONTEXT; at++) if (source.lines.has(at)) near.add(at);
+    }
+    return [...near].sort((a, b) => a - b);
+  }
+
+  #line(line, row, source, total, own, largest) {
+    const { model, app, unit } = this;
+    const text = source?.lines.get(line) ?? "";
+    const chosen = Number(app.state.line) === line;
+    const cell = (figures) => {
+      if (row === undefined) return element("td");
+      const value = this.#values(figures)[row];
+      const { mark, why } = exactness(model, figures.why?.[row]);
+      if (value === 0 && mark !== "?") return element("td");
+      return element("td", { title: why }, mark === "?" ? "?" : `${mark}${amount(value, unit)}`);
+    };
+    const heat = row === undefined ? 0 : this.#values(total)[row] / largest;
+    const number =
+      row === undefined
+        ? String(line)
+        : element(
+            "button",
+            { type: "button", "aria-label": `Line ${line}`, "aria-pressed": chosen ? "true" : "false", on: { click: () => app.state.set({ file: this.file, line }) } },
+            String(line),
+          );
+    const code = element("td", { class: "text" }, text.replaceAll("\t", "    "));
+    const tr = element(
+      "tr",
+      { class: chosen ? "chosen" : null, title: heat > 0 ? `${share(this.#values(total)[row], largest)} of the file's largest line` : null },
+      cell(total),
+      cell(own),
+      element("td", { class: "bar-cell" }, heat > 0 && bar(heat, "bar heat")),
+      element("td", { class: "number" }, number),
+      code,
+    );
+    tr.style.setProperty("--heat", heat.toFixed(3));
+    return tr;
+  }
+}
