@@ -102,11 +102,12 @@ fn differences_to_another_run_stand_beside_the_figures() {
     let (mut client, project, uri) = profiled(APP);
     let first = client.command("heaphint.sessions", json!({"uri": uri}))["sessions"][0]["session"].clone();
     // A line above, one more MiB, one line less, and one that was not there.
-    let changed =
-        APP.replace("import os\n", "import os\n# a remark\n").replace("80 * 1024", "92 * 1024").replace(
-            "    dropped = load(40 * 1024 * 1024)\n    del dropped\n",
-            "    other = bytearray(7 * 1024 * 1024)\n",
-        );
+    let dropped = "    dropped = load(40 * 1024 * 1024)\n    del dropped\n";
+    let changed = APP
+        .replace("import os\n", "import os\nSEVEN = 7 << 20\n")
+        .replace("80 * 1024", "92 * 1024")
+        .replace(dropped, "")
+        .replace("    print(", "    global extra\n    extra = bytes(SEVEN)\n    print(");
     project.write("app.py", &changed);
     client.change(&uri, 2, None, &changed);
     client.command("heaphint.compare", json!({"uri": uri, "session": first}));
