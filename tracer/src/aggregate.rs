@@ -1,250 +1,229 @@
-//! What an event does to the capture's counters: all or nothing, whatever moment the process dies at.
+//! Applies the pending events to the tables: all or nothing, whatever moment the process dies at.
 //!
-//! The peak costs nothing per stack: while the heap grows, what is live is the peak; the first free after growth
-//! closes it, and from then on each site copies its live figures before they change for the first time. The
-//! inclusive maxima cost two words per event: see [`heaphint_format::SetNode`].
+//! What an event does to a site, a place and the totals is said in [`heaphint_format::Totals`]. Here stands in which
+//! order it is written: first the old value goes into the journal, then the new one into the table. An application
+//! saves each record once, however many of its events change it; when the journal is full, it commits what it has
+//! done so far and goes on.
 
 use core::mem::offset_of;
 
-use heaphint_format::{NO_PLACE, Place, SIZE_CLASSES, SetNode, Site, size_class};
+use heaphint_format::{
+    Applied, Change, NO_PLACE, PENDING_EVENTS, Pending, PendingEvent, Place, SetNode, Site, Totals,
+    size_class,
+};
 
-use crate::capture::{CaptureFile, SharedPair, Transaction, header_pair, header_word};
-use crate::crash_points;
+use crate::capture::{CaptureFile, Transaction, header_pair, header_word};
+use crate::crash_points::{self, crash_point};
+use crate::prefetch;
 
-/// An event at a site.
-#[derive(Clone, Copy)]
-pub enum Change {
-    /// An allocation was made.
-    Allocated { bytes: u64 },
-    /// All or part of one was freed.
-    Freed {
-        bytes: u64,
-        /// Whether nothing of it is left.
-        whole: bool,
-        /// Whether its thread has made no allocation since.
-        temporary: bool,
-    },
-}
-
-/// The pairs of a site: (live bytes, bytes at the peak)…
-const BYTES: usize = offset_of!(Site, live_bytes);
-/// …(live count low and count at the peak high, epoch low and place high)…
-const COUNTS: usize = offset_of!(Site, live_count);
-/// …(bytes, allocations)…
-const TOTALS: usize = offset_of!(Site, allocated_bytes);
-/// …(bytes, allocations).
-const TEMPORARY: usize = offset_of!(Site, temporary_bytes);
-/// The word with the stack low and the set high.
-const STACK: usize = offset_of!(Site, stack);
-const SIZES: usize = offset_of!(Site, sizes);
-const PLACE: usize = offset_of!(Place, live_bytes);
 const PENDING: usize = offset_of!(SetNode, pending);
+const SIZES: usize = offset_of!(Site, sizes);
+/// The pairs of a site that most events change.
+const SITE_PAIRS: usize = offset_of!(Site, stack) / 16;
+/// Pairs that one event saves at most: those of its site, a size class, its innermost line.
+const EVENT_SAVES: usize = SITE_PAIRS + 2;
+/// Pairs that leaving a set saves at most: its line and function, and what is pending at the set above.
+const LEAVE_SAVES: usize = 3;
+/// How many events ahead the records are asked for.
+const AHEAD: usize = 6;
 
-const LOW: u64 = 0xffff_ffff;
-
-/// What every event changes: the pairs, and their values before it.
-struct Event<'a> {
-    file: &'a CaptureFile,
-    bytes: (SharedPair, [u64; 2]),
-    counts: (SharedPair, [u64; 2]),
-    process: (SharedPair, [u64; 2]),
-    state: (SharedPair, [u64; 2]),
-    pending: (SharedPair, [u64; 2]),
-    place: Option<(SharedPair, [u64; 2])>,
+/// The events that do not stand in the tables yet: the end of the area behind the header.
+pub struct PendingEvents {
+    used: usize,
+    generation: u32,
+    heap_bytes: u64,
 }
 
-impl<'a> Event<'a> {
-    /// Saves the pairs that stand at fixed places of the journal; [`Self::save_place`] follows the caller's own.
-    #[inline(always)]
-    fn begin(file: &'a CaptureFile, site: u32, transaction: &mut Transaction) -> Self {
-        let set = (file.sites.word(site, STACK).load() >> 32) as u32;
-        // (peak state low and time high, current set low)
-        let state = header_pair!(file, peak_state);
-        let current_set = state.load()[1] as u32;
-        if set != current_set {
-            file.move_to_set(current_set, set);
-        }
-        let mut save = |pair: SharedPair| (pair, transaction.save(pair));
-        Self {
-            file,
-            bytes: save(file.sites.pair(site, BYTES)),
-            counts: save(file.sites.pair(site, COUNTS)),
-            process: save(header_pair!(file, current_bytes)),
-            state: save(state),
-            pending: save(file.sets.pair(set, PENDING)),
-            place: None,
-        }
+impl PendingEvents {
+    pub const fn new() -> Self {
+        Self { used: 0, generation: 1, heap_bytes: 0 }
     }
 
-    /// Saves the pair of the innermost line, which a site without Python frames does not have.
-    #[inline(always)]
-    fn save_place(&mut self, transaction: &mut Transaction) {
-        let place = (self.counts.1[1] >> 32) as u32;
-        if place != NO_PLACE {
-            let pair = self.file.places.pair(place, PLACE);
-            self.place = Some((pair, transaction.save(pair)));
-        }
-    }
-
-    /// Stores everything, `delta` bytes and `count_delta` allocations further. `state` and `process_peak` are those
-    /// from before the event, or of the peak that it closes.
-    #[inline(always)]
-    fn finish<const ALLOCATED: bool>(self, delta: u64, count_delta: u64, mut state: u64, process_peak: u64) {
-        let [live, mut at_peak] = self.bytes.1;
-        let [mut counts, mut epoch_and_place] = self.counts.1;
-        if state & 1 == 1 && (epoch_and_place ^ state) & LOW != 0 {
-            at_peak = live;
-            counts = counts << 32 | counts & LOW;
-            epoch_and_place = (epoch_and_place & !LOW) | (state & LOW);
-        }
-        counts = (counts & !LOW) | (counts.wrapping_add(count_delta) & LOW);
-        let current = self.process.1[0].wrapping_add(delta);
-        if ALLOCATED && state & 1 == 1 && current >= process_peak {
-            // The heap grows again; of equal peaks the last one counts.
-            state = (state & !LOW) | (state.wrapping_add(1) & LOW);
-        }
-        self.bytes.0.store([live.wrapping_add(delta), at_peak]);
-        self.counts.0.store([counts, epoch_and_place]);
-        self.process.0.store([current, process_peak]);
-        self.state.0.store([state, self.state.1[1]]);
-        let [pending, pending_max] = self.pending.1;
-        self.pending.0.store(raised(pending.wrapping_add(delta), pending_max));
-        if let Some((pair, [live, max])) = self.place {
-            pair.store(raised(live.wrapping_add(delta), max));
-        }
+    /// The event has happened. `false` when there is no room for another one: then [`CaptureFile::apply`] them.
+    #[inline]
+    #[must_use]
+    pub fn append(&mut self, file: &CaptureFile, site: u32, address: usize, change: Change) -> bool {
+        crash_points::log_event(site, address, change);
+        file.write_event(self.used, PendingEvent::new(self.generation, site, change));
+        self.heap_bytes = match change {
+            Change::Allocated { bytes } => self.heap_bytes.wrapping_add(bytes),
+            Change::Freed { bytes, .. } => self.heap_bytes.wrapping_sub(bytes),
+        };
+        header_word!(file, heap_bytes).store(self.heap_bytes);
+        self.used += 1;
+        self.used < PENDING_EVENTS
     }
 }
 
 impl CaptureFile {
-    /// Applies an event. `now_ms` is noted as the time of a peak that it closes.
-    #[inline]
-    pub fn apply(&self, site: u32, change: Change, now_ms: u32) {
-        match change {
-            Change::Allocated { bytes } => self.apply_allocation(site, bytes),
-            Change::Freed { bytes, whole, temporary } => {
-                self.apply_free(site, bytes, whole, temporary, now_ms);
-            }
-        }
-    }
-
-    fn apply_allocation(&self, site: u32, bytes: u64) {
-        let counter = SIZES + 4 * size_class(bytes).min(SIZE_CLASSES - 1);
-        let allocated_pair = self.sites.pair(site, TOTALS);
-        let sizes_pair = self.sites.pair(site, counter & !15);
-        let extremes_pair = header_pair!(self, smallest_bytes);
-
-        // First every old value, then the journal's length, then the new values.
-        let mut transaction = self.transaction();
-        let mut event = Event::begin(self, site, &mut transaction);
-        let allocated = transaction.save(allocated_pair);
-        let mut sizes = transaction.save(sizes_pair);
-        event.save_place(&mut transaction);
-        let extremes = extremes_pair.load();
-        let is_extreme = bytes < extremes[0] || bytes > extremes[1];
-        if is_extreme {
-            transaction.save(extremes_pair);
-        }
-        transaction.publish();
-        if is_extreme {
-            extremes_pair.store([bytes.min(extremes[0]), bytes.max(extremes[1])]);
-        }
-        allocated_pair.store([allocated[0].wrapping_add(bytes), allocated[1].wrapping_add(1)]);
-        let shift = (counter & 4) * 8;
-        if let Some(word) = sizes.get_mut(counter >> 3 & 1)
-            && *word >> shift & LOW != LOW
-        {
-            *word += 1 << shift;
-        }
-        sizes_pair.store(sizes);
-        let (state, process_peak) = (event.state.1[0], event.process.1[1]);
-        event.finish::<true>(bytes, 1, state, process_peak);
-        transaction.commit();
-    }
-
-    fn apply_free(&self, site: u32, bytes: u64, whole: bool, temporary: bool, now_ms: u32) {
-        let temporary_pair = self.sites.pair(site, TEMPORARY);
-        let mut transaction = self.transaction();
-        let mut event = Event::begin(self, site, &mut transaction);
-        event.save_place(&mut transaction);
-        let before = if temporary { transaction.save(temporary_pair) } else { [0, 0] };
-        transaction.publish();
-        if temporary {
-            temporary_pair.store([before[0].wrapping_add(bytes), before[1].wrapping_add(1)]);
-        }
-        let (mut state, [current, mut process_peak]) = (event.state.1[0], event.process.1);
-        if state & 1 == 0 {
-            // The first free after growth closes the peak.
-            process_peak = current;
-            state = u64::from((state as u32).wrapping_add(1)) | u64::from(now_ms) << 32;
-        }
-        event.finish::<false>(bytes.wrapping_neg(), if whole { LOW } else { 0 }, state, process_peak);
-        transaction.commit();
-    }
-
-    /// Makes `to` the set that may have something pending: applies every node that is left on the way, up to the
-    /// lowest common ancestor. Nodes that are entered have nothing pending.
+    /// Applies all pending events. `now_ms` is noted as the time of peaks that they close.
     #[inline(never)]
-    fn move_to_set(&self, from: u32, to: u32) {
-        let (mut at, mut towards) = (from, to);
-        let (mut at_node, mut towards_node) = (self.sets.get(at), self.sets.get(towards));
-        while at != towards {
-            if at_node.depth >= towards_node.depth {
-                if at_node.pending != 0 || at_node.pending_max != 0 {
-                    self.leave(at, at_node);
-                }
-                at = at_node.parent;
-                at_node = self.sets.get(at);
-            } else {
-                towards = towards_node.parent;
-                towards_node = self.sets.get(towards);
+    pub fn apply(&self, pending: &mut PendingEvents, now_ms: u32) {
+        let generation = pending.generation;
+        let mut application = Application::begin(self, generation);
+        for index in 0..pending.used {
+            if index + AHEAD < pending.used {
+                prefetch::lines::<2>(self.sites.at(self.event(index + AHEAD).site()).cast());
+            }
+            application.apply(index, self.event(index), now_ms);
+        }
+        let next = Applied { generation, first: 0 }.next_generation();
+        application.commit(next);
+        (pending.used, pending.generation) = (0, next.generation);
+    }
+}
+
+/// One application of pending events.
+struct Application<'a> {
+    file: &'a CaptureFile,
+    journal: Transaction,
+    /// Sites and places that are in the journal, at the place of their low bits; plus one.
+    saved_sites: [u32; SAVED],
+    saved_places: [u32; SAVED],
+    generation: u32,
+    /// The current set; what is pending there stands in `totals`.
+    set: u32,
+    totals: Totals,
+}
+
+const SAVED: usize = 64;
+
+impl<'a> Application<'a> {
+    fn begin(file: &'a CaptureFile, generation: u32) -> Self {
+        let header = file.header();
+        let mut application = Self {
+            file,
+            journal: file.transaction(),
+            saved_sites: [0; SAVED],
+            saved_places: [0; SAVED],
+            generation,
+            set: header.current_set,
+            totals: Totals::new(&header, Pending::default()),
+        };
+        application.save_totals();
+        application
+    }
+
+    /// Saves what [`Self::commit`] changes.
+    fn save_totals(&mut self) {
+        let file = self.file;
+        self.journal.save(header_pair!(file, smallest_bytes));
+        self.journal.save(header_pair!(file, current_bytes));
+        self.journal.save(header_pair!(file, peak_state));
+        self.journal.save(header_pair!(file, applied));
+        self.enter(self.set);
+    }
+
+    /// Everything done so far counts from now on; `applied` says what is left.
+    fn commit(&mut self, applied: Applied) {
+        let (file, totals) = (self.file, self.totals);
+        self.put_pending();
+        header_pair!(file, smallest_bytes).store([totals.smallest_bytes, totals.largest_bytes]);
+        header_pair!(file, current_bytes).store([totals.current_bytes, totals.peak_bytes]);
+        let state = u64::from(totals.peak_state) | u64::from(totals.peak_ms) << 32;
+        header_pair!(file, peak_state).store([state, self.set.into()]);
+        header_word!(file, applied).store(applied.word());
+        self.journal.commit();
+    }
+
+    /// Makes room in the journal for so many pairs; the events from `index` on have not been applied.
+    #[inline]
+    fn make_room(&mut self, pairs: usize, index: usize) {
+        if self.journal.room() < pairs {
+            self.commit(Applied { generation: self.generation, first: index as u32 });
+            self.saved_sites = [0; SAVED];
+            self.saved_places = [0; SAVED];
+            self.save_totals();
+        }
+    }
+
+    #[inline]
+    fn apply(&mut self, index: usize, event: PendingEvent, now_ms: u32) {
+        let (id, change) = (event.site(), event.change());
+        let site = self.file.sites.at(id);
+        // SAFETY: events are of sites that exist, and the recorder's lock makes this thread the only one here.
+        let (set, place) = unsafe { ((*site).set, (*site).place) };
+        if set != self.set {
+            self.move_to(set, index);
+        }
+        self.make_room(EVENT_SAVES, index);
+        if is_first(&mut self.saved_sites, id) {
+            for pair in 0..SITE_PAIRS {
+                self.journal.save(self.file.sites.pair(id, pair * 16));
             }
         }
-        header_word!(self, current_set).store(u64::from(to));
+        if let Change::Allocated { bytes } = change {
+            let class = SIZES + 4 * size_class(bytes);
+            self.journal.save(self.file.sites.pair(id, class & !15));
+        }
+        let place = self.place(place);
+        // SAFETY: as above; nothing else refers to the record.
+        self.totals.apply(unsafe { &mut *site }, place, change, now_ms, crash_point);
     }
 
-    /// Applies a node's pending pair to its places and folds it into its parent's.
-    fn leave(&self, id: u32, node: SetNode) {
-        let SetNode { pending: moved, pending_max: moved_max, parent, .. } = node;
-        let fold = |[sum, max]: [u64; 2]| {
-            let highest = raised(sum.wrapping_add_signed(moved_max), max)[1];
-            [sum.wrapping_add_signed(moved), highest]
-        };
-        let own_pair = self.sets.pair(id, PENDING);
-        let parent_pair = self.sets.pair(parent, PENDING);
-        let state_pair = header_pair!(self, peak_state);
-        let place_pairs = [node.line, node.function]
-            .map(|place| (place != NO_PLACE).then(|| self.places.pair(place, PLACE)));
-        let mut transaction = self.transaction();
-        transaction.save(own_pair);
-        let above = transaction.save(parent_pair);
-        let [state, _] = transaction.save(state_pair);
-        for pair in place_pairs.into_iter().flatten() {
-            transaction.save(pair);
+    /// A place that is to be changed, and is in the journal now.
+    #[inline]
+    fn place(&mut self, id: u32) -> Option<&'a mut Place> {
+        if id == NO_PLACE {
+            return None;
         }
-        transaction.publish();
-        for pair in place_pairs.into_iter().flatten() {
-            pair.store(fold(pair.load()));
+        if is_first(&mut self.saved_places, id) {
+            self.journal.save(self.file.places.pair(id, 0));
         }
-        parent_pair.store(fold(above));
-        own_pair.store([0, 0]);
-        state_pair.store([state, u64::from(parent)]);
-        transaction.commit();
+        // SAFETY: the record exists, and one reference to a place is used at a time.
+        Some(unsafe { &mut *self.file.places.at(id) })
+    }
+
+    /// Makes `to` the current set: applies what is pending at each set that is left, up to the lowest common
+    /// ancestor. Sets that are entered have nothing pending. Parents have lower indexes.
+    #[inline(never)]
+    fn move_to(&mut self, to: u32, index: usize) {
+        let mut towards = to;
+        while self.set != towards {
+            if self.set > towards {
+                self.make_room(LEAVE_SAVES, index);
+                self.leave();
+            } else {
+                towards = self.file.sets.get(towards).parent;
+            }
+        }
+        self.make_room(1, index);
+        self.put_pending();
+        self.enter(to);
+    }
+
+    /// Applies what is pending at the current set to its places, and hands it on to the set above, which becomes
+    /// the current one.
+    fn leave(&mut self) {
+        let SetNode { parent, line, function, .. } = self.file.sets.get(self.set);
+        let left = self.totals.pending;
+        for place in [line, function] {
+            if let Some(place) = self.place(place) {
+                left.apply_to(place);
+                crash_point();
+            }
+        }
+        self.totals.pending = Pending::default();
+        self.put_pending();
+        self.enter(parent);
+        self.totals.pending.add(left.sum, left.max);
+    }
+
+    fn enter(&mut self, set: u32) {
+        let [sum, max] = self.journal.save(self.file.sets.pair(set, PENDING));
+        self.totals.pending = Pending { sum: sum as i64, max: max as i64 };
+        self.set = set;
+    }
+
+    fn put_pending(&self) {
+        let Pending { sum, max } = self.totals.pending;
+        self.file.sets.pair(self.set, PENDING).store([sum as u64, max as u64]);
     }
 }
 
-/// A signed value, and the largest it has had so far.
+/// Whether an id has not been seen by this table, or was forgotten for another one.
 #[inline]
-fn raised(value: u64, max: u64) -> [u64; 2] {
-    [value, if value as i64 > max as i64 { value } else { max }]
-}
-
-/// Writes an event to the kill tests' log.
-#[inline]
-pub fn log(site: u32, address: usize, change: Change) {
-    match change {
-        Change::Allocated { bytes } => crash_points::log_event(0, site, address, bytes, 1),
-        Change::Freed { bytes, whole, .. } => {
-            crash_points::log_event(1, site, address, bytes, u32::from(whole));
-        }
-    }
+fn is_first(seen: &mut [u32; SAVED], id: u32) -> bool {
+    let slot = &mut seen[id as usize % SAVED];
+    core::mem::replace(slot, id.wrapping_add(1)) != id.wrapping_add(1)
 }

@@ -11,13 +11,12 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
 
 use heaphint_format::{
-    Code, DIRECTORY_OFFSET, EXIT_UNKNOWN, Extent, FIXED_BYTES, Header, JOURNAL_ENTRIES, JOURNAL_OFFSET,
-    Journal, JournalEntry, MAGIC, MAX_EXTENTS, PAGE, Place, Record, Sample, SetNode, Site, Stack,
+    Applied, Code, DIRECTORY_OFFSET, EXIT_UNKNOWN, Extent, FIXED_BYTES, Header, JOURNAL_ENTRIES, JOURNAL_OFFSET,
+    Journal, JournalEntry, MAGIC, MAX_EXTENTS, PAGE, PENDING_OFFSET, PendingEvent, Place, Record, Sample, SetNode, Site, Stack,
     TIMELINE_SLOTS, Table, Text, Thread, VERSION,
 };
 
 use crate::crash_points::crash_point;
-use crate::prefetch::HINTS;
 use crate::sys;
 
 /// Longest path of a capture, with its NUL.
@@ -60,8 +59,8 @@ impl<R: Record> TableMap<R> {
 
     /// Where a record is now.
     #[inline]
-    pub fn at(&self, id: u32) -> *const u8 {
-        self.at.wrapping_add(id as usize * R::BYTES)
+    pub fn at(&self, id: u32) -> *mut R {
+        self.at.cast::<R>().wrapping_add(id as usize)
     }
 
     /// The word at a byte offset inside a record.
@@ -104,7 +103,7 @@ impl SharedWord {
     }
 }
 
-/// Two aligned words of the capture that change in a [`Transaction`].
+/// Two aligned words of the capture that a [`Transaction`] can save.
 #[derive(Clone, Copy)]
 pub struct SharedPair {
     at: *mut [u64; 2],
@@ -118,7 +117,7 @@ impl SharedPair {
         unsafe { self.at.read() }
     }
 
-    /// Stores, between a transaction's `publish` and `commit`: in which order does not matter there.
+    /// Stores; the pair was saved in the transaction. In which order does not matter there.
     #[inline]
     pub fn store(self, value: [u64; 2]) {
         crash_point();
@@ -130,46 +129,46 @@ impl SharedPair {
 /// The journal's writing side. See [`heaphint_format::Journal`].
 pub struct Transaction {
     journal: *mut Journal,
-    used: u64,
+    used: usize,
 }
 
 impl Transaction {
-    /// Notes the present value of a pair, and gives it; to be called for each pair before [`Self::publish`].
+    /// Notes the present value of a pair, and gives it. From here to [`Self::commit`] the reader puts it back.
     #[inline]
     pub fn save(&mut self, pair: SharedPair) -> [u64; 2] {
-        debug_assert!((self.used as usize) < JOURNAL_ENTRIES);
+        debug_assert!(self.used < JOURNAL_ENTRIES);
         crash_point();
         let old = pair.load();
-        // SAFETY: an event saves fewer pairs than the journal has entries.
+        // SAFETY: callers ask for room first.
         unsafe {
-            let entry = (&raw mut (*self.journal).entries).cast::<JournalEntry>().add(self.used as usize);
+            let entry = (&raw mut (*self.journal).entries).cast::<JournalEntry>().add(self.used);
             (*entry).target = pair.target;
             (*entry).old = old;
         }
-        self.used += 1;
+        self.set_used(self.used + 1);
         old
     }
 
-    /// From here to [`Self::commit`] the reader undoes everything.
+    /// How many pairs can be saved before the next commit.
     #[inline]
-    pub fn publish(&self) {
-        self.set_used(self.used);
+    pub fn room(&self) -> usize {
+        JOURNAL_ENTRIES - self.used
     }
 
-    /// The event has happened.
-    #[inline]
-    pub fn commit(self) {
+    /// What was changed stays so.
+    pub fn commit(&mut self) {
         self.set_used(0);
     }
 
     /// The compiler moves no store across this one, and a processor retires a thread's stores in order: that is
     /// enough, since a reader that needs the journal reads after the process has died.
     #[inline]
-    fn set_used(&self, used: u64) {
+    fn set_used(&mut self, used: usize) {
+        self.used = used;
         crash_point();
         compiler_fence(Ordering::SeqCst);
         // SAFETY: the journal is mapped as long as recording.
-        unsafe { AtomicU64::from_ptr(&raw mut (*self.journal).used) }.store(used, Ordering::Release);
+        unsafe { AtomicU64::from_ptr(&raw mut (*self.journal).used) }.store(used as u64, Ordering::Release);
         compiler_fence(Ordering::SeqCst);
     }
 }
@@ -271,6 +270,7 @@ impl CaptureFile {
             smallest_bytes: u64::MAX,
             main_tid: identity.main_tid,
             timeline_stride: 1,
+            applied: Applied { generation: 1, first: 0 }.word(),
             ..Header::default()
         };
         // SAFETY: the mapping has room for a header and nobody else sees it yet.
@@ -297,16 +297,12 @@ impl CaptureFile {
             self.push_observed_slot(Sample::default())?;
         }
         header_word!(self, magic).store(u64::from_le_bytes(MAGIC));
-        HINTS.set_fixed(
-            self.fixed.wrapping_add(JOURNAL_OFFSET),
-            self.fixed.wrapping_add(offset_of!(Header, current_bytes)),
-        );
         Ok(())
     }
 
     #[inline]
     pub fn fixed_word(&self, offset: usize) -> SharedWord {
-        // SAFETY: the offset is one of a header field.
+        // SAFETY: the offset is one of a header field or of a pending event.
         SharedWord(unsafe { self.fixed.add(offset) }.cast())
     }
 
@@ -317,6 +313,28 @@ impl CaptureFile {
             at: unsafe { self.fixed.add(offset) }.cast(),
             target: JournalEntry::target(Table::Fixed, offset as u64),
         }
+    }
+
+    /// The header, as it is now.
+    pub fn header(&self) -> Header {
+        // SAFETY: the fixed part begins with it.
+        unsafe { self.fixed.cast::<Header>().read() }
+    }
+
+    /// Writes a pending event: it is there with the last store.
+    #[inline]
+    pub fn write_event(&self, index: usize, event: PendingEvent) {
+        const { assert!(offset_of!(PendingEvent, what) == 8) };
+        let offset = PENDING_OFFSET + index * PendingEvent::BYTES;
+        self.fixed_word(offset).store(event.bytes);
+        self.fixed_word(offset + 8).store(event.what);
+    }
+
+    /// A pending event.
+    #[inline]
+    pub fn event(&self, index: usize) -> PendingEvent {
+        let offset = PENDING_OFFSET + index * PendingEvent::BYTES;
+        PendingEvent { bytes: self.fixed_word(offset).load(), what: self.fixed_word(offset + 8).load() }
     }
 
     /// Starts a transaction.

@@ -25,7 +25,7 @@ mod disabled {
     #[inline(always)]
     pub fn begin() {}
     #[inline(always)]
-    pub fn log_event(_operation: u32, _site: u32, _address: usize, _bytes: u64, _count: u32) {}
+    pub fn log_event(_site: u32, _address: usize, _change: heaphint_format::Change) {}
 }
 
 #[cfg(feature = "crash-points")]
@@ -33,6 +33,8 @@ mod enabled {
     use core::ffi::CStr;
     use core::ptr::null_mut;
     use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+    use heaphint_format::Change;
 
     use crate::sys;
 
@@ -77,11 +79,15 @@ mod enabled {
     }
 
     /// Appends to the log; the recorder's lock is held.
-    pub fn log_event(operation: u32, site: u32, address: usize, bytes: u64, count: u32) {
+    pub fn log_event(site: u32, address: usize, change: Change) {
         let log = LOG.load(Ordering::Relaxed);
         if log.is_null() {
             return;
         }
+        let (operation, bytes, count) = match change {
+            Change::Allocated { bytes } => (0, bytes, 1),
+            Change::Freed { bytes, whole, .. } => (1u32, bytes, u32::from(whole)),
+        };
         // SAFETY: the log is far longer than any test's events, and the lock makes this thread its only writer.
         unsafe {
             let used = log.read();

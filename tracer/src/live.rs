@@ -1,21 +1,39 @@
 //! Which blocks are live: address to size and site, 16 bytes a slot.
 
-use crate::prefetch::HINTS;
+use crate::prefetch::SLOTS;
 use crate::private::{Array, hash};
 
 /// A live block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
     pub site: u32,
+    /// Less than [`MOST_BYTES`].
     pub bytes: u64,
+    /// A number less than 8 that the caller chooses.
+    pub owner: u8,
 }
 
-/// 48 bits of the address and the low 16 of the site, then 48 bits of the size and the high 16 of the site. User
-/// space addresses have 47 bits on x86-64 and 48 on aarch64. An empty slot has address 0.
+/// No block has more bytes than user space has addresses.
+pub const MOST_BYTES: u64 = 1 << OWNER_SHIFT;
+
+/// 48 bits of the address and the low 16 of the site, then 45 bits of the size, the owner, and the high 16 of the
+/// site. User space addresses have 47 bits on x86-64 and 48 on aarch64, of which malloc can give a part. An empty
+/// slot has address 0.
 #[derive(Clone, Copy)]
 struct Slot {
     key: u64,
     value: u64,
+}
+
+impl Slot {
+    #[inline]
+    fn block(self) -> Block {
+        Block {
+            site: ((self.key >> 48) | (self.value >> 48) << 16) as u32,
+            bytes: self.value & (MOST_BYTES - 1),
+            owner: (self.value >> OWNER_SHIFT) as u8 & 7,
+        }
+    }
 }
 
 /// The number of a block's slot, before masking.
@@ -27,10 +45,11 @@ fn slot_of(address: u64) -> usize {
 /// Asks for the memory that an event at this address will touch.
 #[inline]
 pub fn prefetch(address: usize) {
-    HINTS.event(slot_of(address as u64 & ADDRESS_BITS), size_of::<Slot>());
+    SLOTS.ask(slot_of(address as u64 & ADDRESS_BITS), size_of::<Slot>());
 }
 
 const ADDRESS_BITS: u64 = (1 << 48) - 1;
+const OWNER_SHIFT: u32 = 45;
 
 /// Open addressing with linear probing and backward-shift deletion, at most three quarters full.
 pub struct LiveBlocks {
@@ -48,35 +67,37 @@ impl LiveBlocks {
         slot_of(address) & mask
     }
 
-    /// Adds a block whose address is not in the table. `false` without memory.
+    /// Adds a block. `Err` without memory; else the block that had the address, whose end was not seen.
     #[inline]
-    #[must_use]
-    pub fn insert(&mut self, address: usize, block: Block) -> bool {
+    pub fn insert(&mut self, address: usize, block: Block) -> Result<Option<Block>, ()> {
         if self.used * 4 >= self.slots.len() * 3 && !self.grow() {
-            return false;
+            return Err(());
         }
         let address = address as u64 & ADDRESS_BITS;
         let site = u64::from(block.site);
         let slot = Slot {
             key: address | (site & 0xffff) << 48,
-            value: block.bytes.min(ADDRESS_BITS) | (site >> 16) << 48,
+            value: block.bytes | u64::from(block.owner & 7) << OWNER_SHIFT | (site >> 16) << 48,
         };
-        Self::put(self.slots.as_mut_slice(), slot);
-        self.used += 1;
-        true
+        let stale = Self::put(self.slots.as_mut_slice(), slot);
+        self.used += usize::from(stale.is_none());
+        Ok(stale.map(Slot::block))
     }
 
     #[inline]
-    fn put(slots: &mut [Slot], slot: Slot) {
+    fn put(slots: &mut [Slot], slot: Slot) -> Option<Slot> {
         let mask = slots.len().wrapping_sub(1);
-        let mut at = Self::home(slot.key & ADDRESS_BITS, mask);
+        let address = slot.key & ADDRESS_BITS;
+        let mut at = Self::home(address, mask);
         while let Some(place) = slots.get_mut(at) {
-            if place.key & ADDRESS_BITS == 0 {
-                *place = slot;
-                return;
+            let other = place.key & ADDRESS_BITS;
+            if other == 0 || other == address {
+                let before = core::mem::replace(place, slot);
+                return (other != 0).then_some(before);
             }
             at = (at + 1) & mask;
         }
+        None
     }
 
     /// Takes the block at an address out of the table.
@@ -114,10 +135,7 @@ impl LiveBlocks {
         if let Some(place) = slots.get_mut(gap) {
             *place = Slot { key: 0, value: 0 };
         }
-        Some(Block {
-            site: ((found.key >> 48) | (found.value >> 48) << 16) as u32,
-            bytes: found.value & ADDRESS_BITS,
-        })
+        Some(found.block())
     }
 
     #[cold]
@@ -128,7 +146,7 @@ impl LiveBlocks {
         for slot in self.slots.as_slice().iter().filter(|slot| slot.key & ADDRESS_BITS != 0) {
             Self::put(slots.as_mut_slice(), *slot);
         }
-        HINTS.set_slots(slots.as_mut_slice().as_mut_ptr().cast(), capacity - 1);
+        SLOTS.moved(slots.as_mut_slice().as_mut_ptr().cast(), capacity - 1);
         self.slots.release();
         self.slots = slots;
         true
@@ -142,11 +160,13 @@ mod tests {
     #[test]
     fn every_block_comes_back_once() {
         let mut live = LiveBlocks::new();
-        let block = |i: usize| Block { site: (i * 70_001) as u32, bytes: (i as u64) << 20 };
+        let block =
+            |i: usize| Block { site: (i * 70_001) as u32, bytes: (i as u64) << 20, owner: i as u8 & 7 };
         let address = |i: usize| 0x7f00_0000_0000 + i * 16;
         for i in 0..20_000 {
-            assert!(live.insert(address(i), block(i)));
+            assert_eq!(live.insert(address(i), block(i)), Ok(None));
         }
+        assert_eq!(live.insert(address(1), block(1)), Ok(Some(block(1))));
         for i in (0..20_000).step_by(3) {
             assert_eq!(live.remove(address(i)), Some(block(i)));
             assert_eq!(live.remove(address(i)), None);

@@ -9,44 +9,29 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 const LINE: usize = 64;
 
-/// Where the live blocks' slots and the capture's fixed lines are, as of the last time they moved.
+/// Where the live blocks' slots are, as of the last time they moved.
 #[repr(align(64))]
-pub struct Hints {
-    slots: AtomicPtr<u8>,
+pub struct Slots {
+    first: AtomicPtr<u8>,
     mask: AtomicUsize,
-    journal: AtomicPtr<u8>,
-    header: AtomicPtr<u8>,
 }
 
-/// See [`Hints`].
-pub static HINTS: Hints = Hints {
-    slots: AtomicPtr::new(null_mut()),
-    mask: AtomicUsize::new(0),
-    journal: AtomicPtr::new(null_mut()),
-    header: AtomicPtr::new(null_mut()),
-};
+/// See [`Slots`].
+pub static SLOTS: Slots = Slots { first: AtomicPtr::new(null_mut()), mask: AtomicUsize::new(0) };
 
-impl Hints {
-    /// The slots of the live blocks have moved; there are `mask + 1`.
-    pub fn set_slots(&self, slots: *mut u8, mask: usize) {
+impl Slots {
+    /// The slots have moved; there are `mask + 1`.
+    pub fn moved(&self, first: *mut u8, mask: usize) {
         self.mask.store(0, Ordering::Relaxed);
-        self.slots.store(slots, Ordering::Relaxed);
+        self.first.store(first, Ordering::Relaxed);
         self.mask.store(mask, Ordering::Relaxed);
     }
 
-    /// The journal's first line, and the header's line that changes with every event.
-    pub fn set_fixed(&self, journal: *mut u8, header: *mut u8) {
-        self.journal.store(journal, Ordering::Relaxed);
-        self.header.store(header, Ordering::Relaxed);
-    }
-
-    /// Asks for what every event touches, and for the slot of a block, given the slot's number before masking.
+    /// Asks for a slot, given its number before masking.
     #[inline]
-    pub fn event(&self, slot: usize, slot_bytes: usize) {
+    pub fn ask(&self, slot: usize, slot_bytes: usize) {
         let slot = slot & self.mask.load(Ordering::Relaxed);
-        line(self.slots.load(Ordering::Relaxed).wrapping_add(slot * slot_bytes));
-        line(self.header.load(Ordering::Relaxed));
-        lines::<4>(self.journal.load(Ordering::Relaxed));
+        line(self.first.load(Ordering::Relaxed).wrapping_add(slot * slot_bytes));
     }
 }
 

@@ -4,13 +4,13 @@ use core::ffi::CStr;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use heaphint_format::{Allocator, Header, NO_PLACE, Site, Status, StopReason, Text};
+use heaphint_format::{Allocator, Change, Header, Site, Status, StopReason, Text};
 
-use crate::aggregate::{self, Change};
+use crate::aggregate::PendingEvents;
 use crate::capture::{CaptureFile, Identity, Problem, text_word};
 use crate::crash_points;
 use crate::intern::{Interner, RawFrame};
-use crate::live::{self, Block, LiveBlocks};
+use crate::live::{self, Block, LiveBlocks, MOST_BYTES};
 use crate::lock::Lock;
 use crate::mappings::{Mappings, Removed};
 use crate::prefetch;
@@ -26,6 +26,9 @@ const NO_MEMORY: Problem =
 /// Events of a thread between two looks at the clock, unless one is large.
 const EVENTS_PER_TICK: u32 = 16;
 const LARGE_BYTES: usize = 64 * 1024;
+
+/// Stands in a block for a thread with this index or a higher one; its site knows which.
+const OTHER_OWNER: u8 = 7;
 
 /// The only one.
 pub static RECORDER: Lock<Recorder> = Lock::new(Recorder::new());
@@ -60,6 +63,7 @@ pub struct Recorder {
     recording: bool,
     refusal_noted: bool,
     pid: u32,
+    pending: PendingEvents,
     live: LiveBlocks,
     /// Each thread's last allocation, by its index; what is freed while it stands here was temporary.
     last_allocation: Array<usize>,
@@ -76,6 +80,7 @@ impl Recorder {
             file: CaptureFile::new(),
             free_threads: FreeThreads::new(),
             interner: Interner::new(),
+            pending: PendingEvents::new(),
             live: LiveBlocks::new(),
             mappings: Mappings::new(),
             last_allocation: Array::new(),
@@ -142,6 +147,7 @@ impl Recorder {
         let _errno = sys::ErrnoGuard::new();
         self.recording = false;
         MODE.mode.store(mode::INERT, Ordering::Relaxed);
+        self.apply_pending();
         self.timeline.finish(&self.file);
         self.file.set_header(offset_of!(Header, stop_reason), reason as u32);
         self.file.set_header(offset_of!(Header, status), Status::Finished as u32);
@@ -197,28 +203,27 @@ impl Recorder {
         let mut last = thread.last_site;
         if last.stack != stack || last.key != key {
             let site = self.interner.site(&mut self.file, stack, key)?;
-            let file = &self.file;
-            let Site { place, set, .. } = file.sites.get(site);
-            let place = if place == NO_PLACE { 0 } else { place };
-            let records = [file.sites.at(site), file.places.at(place), file.sets.at(set)];
-            last = LastSite { stack, key, site, records: records.map(|at| at as usize) };
+            last = LastSite { stack, key, site };
             thread.last_site = last;
         }
-        if matches!(allocator, Allocator::Mmap | Allocator::Mremap) {
+        let LastSite { site, .. } = last;
+        let is_mapping = matches!(allocator, Allocator::Mmap | Allocator::Mremap);
+        let bytes = if is_mapping { bytes } else { bytes.min(MOST_BYTES - 1) };
+        if is_mapping {
             // Whatever was mapped there is gone, or the kernel would not have given the range.
             self.unmap(address, address.saturating_add(bytes as usize));
-            if !self.mappings.insert(address, bytes as usize, last.site) {
+            if !self.mappings.insert(address, bytes as usize, site) {
                 return Err(NO_MEMORY);
             }
         } else {
-            if let Some(stale) = self.live.remove(address) {
-                self.free(address, stale);
-            }
-            if !self.live.insert(address, Block { site: last.site, bytes }) {
-                return Err(NO_MEMORY);
+            let block = Block { site, bytes, owner: thread.index.min(OTHER_OWNER.into()) as u8 };
+            match self.live.insert(address, block) {
+                Ok(None) => {}
+                Ok(Some(stale)) => self.free(address, stale),
+                Err(()) => return Err(NO_MEMORY),
             }
         }
-        self.change(last.site, address, Change::Allocated { bytes });
+        self.change(site, address, Change::Allocated { bytes });
         if thread.index != 0
             && let Some(last) = self.last_allocation.as_mut_slice().get_mut(thread.index as usize)
         {
@@ -234,7 +239,11 @@ impl Recorder {
         thread.unticked += 1;
         if thread.unticked >= EVENTS_PER_TICK || bytes >= LARGE_BYTES {
             thread.unticked = 0;
-            self.timeline.tick(&self.file);
+            let before_ms = self.timeline.now_ms;
+            if self.timeline.look() {
+                self.file.apply(&mut self.pending, before_ms);
+                self.timeline.sample(&self.file);
+            }
         }
     }
 
@@ -287,8 +296,10 @@ impl Recorder {
 
     /// A block was freed, and is out of the table already.
     fn free(&mut self, address: usize, block: Block) {
-        let temporary = self.is_temporary(block.site, address);
-        self.change(block.site, address, Change::Freed { bytes: block.bytes, whole: true, temporary });
+        let Block { site, bytes, owner } = block;
+        let thread = if owner == OTHER_OWNER { self.thread_of(site) } else { owner.into() };
+        let temporary = self.is_last_allocation(thread, address);
+        self.change(site, address, Change::Freed { bytes, whole: true, temporary });
     }
 
     /// A range is not mapped any more.
@@ -299,18 +310,28 @@ impl Recorder {
     }
 
     fn unmapped(&mut self, Removed { site, start, bytes, last }: Removed) {
-        let temporary = last && self.is_temporary(site, start);
+        let temporary = last && self.is_last_allocation(self.thread_of(site), start);
         self.change(site, start, Change::Freed { bytes, whole: last, temporary });
     }
 
-    fn is_temporary(&self, site: u32, address: usize) -> bool {
-        let thread = self.file.sites.get(site).thread() as usize;
+    fn thread_of(&self, site: u32) -> usize {
+        self.file.sites.get(site).thread() as usize
+    }
+
+    #[inline]
+    fn is_last_allocation(&self, thread: usize, address: usize) -> bool {
         self.last_allocation.as_slice().get(thread) == Some(&address)
     }
 
+    #[inline]
     fn change(&mut self, site: u32, address: usize, change: Change) {
-        aggregate::log(site, address, change);
-        self.file.apply(site, change, self.timeline.now_ms);
+        if !self.pending.append(&self.file, site, address, change) {
+            self.apply_pending();
+        }
+    }
+
+    fn apply_pending(&mut self) {
+        self.file.apply(&mut self.pending, self.timeline.now_ms);
     }
 }
 
@@ -324,10 +345,6 @@ pub fn allocated(thread: &mut Thread, address: usize, bytes: usize, allocator: A
     // While the stack is read, the memory for the rest is on its way.
     live::prefetch(address);
     prefetch::lines::<4>((&raw const RECORDER).cast());
-    let [site, place, set] = thread.last_site.records;
-    prefetch::lines::<2>(site as *const u8);
-    prefetch::line(place as *const u8);
-    prefetch::line(set as *const u8);
     let has_frames = python::frames_ready();
     let known_frames = if has_frames {
         thread.stack.walk()
@@ -380,7 +397,7 @@ pub fn take_and_free(address: usize) {
 /// Puts back a block that was taken and is not freed after all.
 pub fn put_back(address: usize, block: Block) {
     let mut recorder = RECORDER.lock();
-    if !recorder.live.insert(address, block) {
+    if recorder.live.insert(address, block).is_err() {
         recorder.fail(NO_MEMORY);
     }
 }

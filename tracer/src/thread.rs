@@ -38,13 +38,11 @@ pub struct LastSite {
     pub stack: u32,
     pub key: u32,
     pub site: u32,
-    /// Where the records of the site, its place and its set were, to ask for them early.
-    pub records: [usize; 3],
 }
 
 impl LastSite {
     /// Matches nothing: no key is 0, since allocators begin at 6.
-    pub const NONE: Self = Self { stack: 0, key: 0, site: 0, records: [0; 3] };
+    pub const NONE: Self = Self { stack: 0, key: 0, site: 0 };
 }
 
 impl Thread {

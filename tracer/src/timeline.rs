@@ -28,13 +28,11 @@ impl Timeline {
         *self = Self { start_ms: sys::clock_ms(libc::CLOCK_MONOTONIC), ..Self::new() };
     }
 
-    /// Looks at the clock, and takes a sample when it is time for one.
-    pub fn tick(&mut self, file: &CaptureFile) {
+    /// Looks at the clock; whether it is time for a sample.
+    pub fn look(&mut self) -> bool {
         let now_ms = sys::clock_ms(libc::CLOCK_MONOTONIC_COARSE).saturating_sub(self.start_ms);
         self.now_ms = u32::try_from(now_ms).unwrap_or(u32::MAX);
-        if self.thinning.wants(self.now_ms) {
-            self.sample(file);
-        }
+        self.thinning.wants(self.now_ms)
     }
 
     /// Takes the last sample, with the exact time and the kernel's own record of the largest RSS.
@@ -45,8 +43,9 @@ impl Timeline {
         self.note_rss(file, peak_rss_bytes());
     }
 
+    /// Takes a sample, after [`Self::look`] said so.
     #[cold]
-    fn sample(&mut self, file: &CaptureFile) {
+    pub fn sample(&mut self, file: &CaptureFile) {
         let _errno = sys::ErrnoGuard::new();
         let slot_word = |slot: usize, offset: usize| file.timeline.word(slot as u32, offset);
         let (slot, tick_plus_one) = self.thinning.place(self.now_ms, |slot| slot_word(slot, 0).load() as u32);
@@ -54,7 +53,7 @@ impl Timeline {
         // An empty slot first: the process may die between any two stores.
         slot_word(slot, 0).store(0);
         slot_word(slot, offset_of!(Sample, rss_bytes)).store(rss_bytes);
-        slot_word(slot, offset_of!(Sample, heap_bytes)).store(header_word!(file, current_bytes).load());
+        slot_word(slot, offset_of!(Sample, heap_bytes)).store(header_word!(file, heap_bytes).load());
         slot_word(slot, 0).store(u64::from(tick_plus_one) | u64::from(self.now_ms) << 32);
         file.set_header(offset_of!(Header, timeline_stride), self.thinning.stride);
         file.set_header(offset_of!(Header, elapsed_ms), self.now_ms);

@@ -78,9 +78,9 @@ record! {
         observed_stride: u32,
         /// Records of each table that are valid (bytes for the strings), by [`crate::Table`] number.
         lengths: [u32; 16],
-        /// Zero; the words that follow change with every event, in pairs of 16 aligned bytes.
+        /// Zero; the words that follow change in pairs of 16 aligned bytes, when pending events are applied.
         reserved_pair: u64,
-        /// Live tracked bytes.
+        /// Live tracked bytes, without the pending events.
         current_bytes: u64,
         /// Live tracked bytes at the last closed peak.
         peak_bytes: u64,
@@ -94,8 +94,10 @@ record! {
         current_set: u32,
         /// Zero.
         reserved: u32,
-        /// Room for later versions; zero.
-        reserved_words: [u64; 2],
+        /// Which events are pending; see [`crate::Applied`]. 0 in version 1, which has none.
+        applied: u64,
+        /// Live tracked bytes with the pending events; 0 in version 1. For those who look at the header alone.
+        heap_bytes: u64,
     }
 }
 

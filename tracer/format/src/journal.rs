@@ -1,13 +1,13 @@
-//! The undo journal that makes each event all or nothing.
+//! The undo journal that makes the application of pending events all or nothing.
 //!
-//! Before an event changes the tables, it writes the places and old values of what it will change here, in pairs
-//! of words, and sets `used`; after its last change it sets `used` back to 0. When the process dies in between,
-//! the reader puts the old values back and has the state before that event.
+//! Before anything in the tables changes, its place and old value are written here, in pairs of words, and `used`
+//! is raised; after the last change `used` goes back to 0. When the process dies in between, the reader puts the
+//! old values back, the last one first, and has the tables as they were. A place may be saved twice.
 
 use crate::record::record;
 
-/// Entries that fit: the largest single event changes far fewer pairs.
-pub const JOURNAL_ENTRIES: usize = 64;
+/// Entries that fit.
+pub const JOURNAL_ENTRIES: usize = 127;
 
 record! {
     /// The old value of 16 aligned bytes.

@@ -5,9 +5,9 @@
 //! file can be read while the process runs.
 //!
 //! ```text
-//! page 0      Header: who, when, status, table lengths, the words that change with every event
+//! page 0      Header: who, when, status, table lengths, totals; behind it the PendingEvents
 //! page 1-2    extent directory: which pages of the file belong to which table, in order
-//! page 3      Journal: old values of the words that the event in flight is changing
+//! page 3      Journal: old values of the words that are being changed
 //! page 4...   extents of the tables (a table is the concatenation of its extents)
 //! ```
 //!
@@ -24,14 +24,17 @@ extern crate alloc;
 
 mod header;
 mod journal;
+mod pending;
 #[cfg(feature = "read")]
 mod read;
 mod record;
 mod tables;
 mod timeline;
+mod totals;
 
 pub use header::{EXIT_UNKNOWN, Extent, Header, MAX_EXTENTS, Status, StopReason, Text};
 pub use journal::{JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET, Journal, JournalEntry};
+pub use pending::{Applied, Change, MAX_GENERATION, PENDING_EVENTS, PENDING_OFFSET, PendingEvent};
 #[cfg(feature = "read")]
 pub use read::{Capture, ReadError};
 pub use record::{Record, Word};
@@ -40,11 +43,12 @@ pub use tables::{
     size_class, size_class_lower_bound,
 };
 pub use timeline::{Sample, TIMELINE_SLOTS, TIMELINE_TICK_MS, Thinning};
+pub use totals::{Pending, Totals};
 
 /// First bytes of every capture.
 pub const MAGIC: [u8; 8] = *b"HEAPHINT";
 /// Version of the layout. A reader refuses newer ones and reads every older one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Unit of extents, in bytes.
 pub const PAGE: usize = 4096;
 /// Byte offset of the extent directory.

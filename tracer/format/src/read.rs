@@ -5,9 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::{
-    Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Header, JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET,
-    JOURNAL_OFFSET, JournalEntry, MAGIC, MAX_EXTENTS, NO_PLACE, PAGE, Place, Record, Sample, SetNode, Site,
-    Stack, Status, Table, Text, Thinning, Thread, VERSION, Word,
+    Applied, Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Header, JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET,
+    JOURNAL_OFFSET, JournalEntry, MAGIC, MAX_EXTENTS, NO_PLACE, PAGE, PENDING_EVENTS, PENDING_OFFSET,
+    Pending, PendingEvent, Place, Record, Sample, SetNode, Site, Stack, Status, Table, Text, Thinning,
+    Thread, Totals, VERSION, Word,
 };
 
 /// Why bytes are no capture.
@@ -48,8 +49,9 @@ impl core::fmt::Display for ReadError {
 
 impl core::error::Error for ReadError {}
 
-/// A capture in memory, consistent as of the last whole event: the journal has been undone, the peak's figures
-/// stand in every site, and nothing is pending in the set tree. All indexes in the records are valid.
+/// A capture in memory, consistent as of the last event: the journal has been undone and the pending events
+/// applied, the peak's figures stand in every site, and nothing is pending in the set tree. All indexes in the
+/// records are valid.
 #[derive(Debug, Clone)]
 pub struct Capture {
     /// Page 0; `peak_bytes` is the peak, whatever the protocol's state was.
@@ -97,7 +99,7 @@ impl Capture {
         }
         let fixed = bytes.get(..FIXED_BYTES).ok_or(cut.clone())?;
         let mut tables = Tables::collect(bytes, fixed, Header::decode(fixed).ok_or(cut.clone())?);
-        tables.undo_event_in_flight();
+        tables.undo_journal();
         let header = Header::decode(&tables.fixed).ok_or(cut)?;
 
         let mut damaged = tables.damaged;
@@ -114,7 +116,9 @@ impl Capture {
             remarks: Vec::new(),
             header,
         };
-        let sets = tables.records(Table::Sets, &header, &mut capture.damaged);
+        let mut sets = tables.records(Table::Sets, &header, &mut capture.damaged);
+        capture.check_references();
+        capture.apply_pending(&mut sets, &tables.fixed);
         capture.settle(sets);
         let observed = tables.records(Table::Observed, &header, &mut capture.damaged);
         capture.merge_samples(observed);
@@ -123,9 +127,9 @@ impl Capture {
 
     /// Makes tables that were filled by events consistent: every index valid, nothing pending in `sets`, the peak's
     /// figures in every site. For whoever has filled them without a file; it has happened to what [`Self::read`] gives.
-    pub fn settle(&mut self, sets: Vec<SetNode>) {
+    pub fn settle(&mut self, mut sets: Vec<SetNode>) {
         self.check_references();
-        self.settle_sets(sets);
+        self.settle_set(&mut sets, 0);
         self.settle_peak();
     }
 
@@ -194,29 +198,88 @@ impl Capture {
         self.damaged |= damaged;
     }
 
-    /// Applies what is pending in the set tree, from the current node to the root.
-    fn settle_sets(&mut self, mut sets: Vec<SetNode>) {
-        let mut at = self.header.current_set as usize;
-        while let Some(node) = sets.get(at).copied() {
-            for place in [node.line, node.function] {
-                if at != 0
-                    && let Some(place) = self.places.get_mut(place as usize)
-                {
-                    place.max_bytes = place.max_bytes.max(place.live_bytes.wrapping_add(node.pending_max));
-                    place.live_bytes = place.live_bytes.wrapping_add(node.pending);
+    /// Applies the events that do not stand in the tables yet.
+    fn apply_pending(&mut self, sets: &mut [SetNode], fixed: &[u8]) {
+        let Applied { generation, first } = Applied::from_word(self.header.applied);
+        let pending = fixed.get(PENDING_OFFSET..).unwrap_or_default().chunks_exact(PendingEvent::BYTES);
+        let events = pending
+            .take(PENDING_EVENTS)
+            .skip(first as usize)
+            .map_while(PendingEvent::decode)
+            .take_while(|event| generation != 0 && event.generation() == generation);
+        for event in events {
+            let Some(site) = self.sites.get_mut(event.site() as usize) else {
+                self.damaged = true;
+                break;
+            };
+            let set = site.set;
+            if set != self.header.current_set {
+                self.settle_set(sets, set);
+            }
+            let at = self.header.current_set as usize;
+            let (Some(site), Some(set)) = (self.sites.get_mut(event.site() as usize), sets.get_mut(at)) else {
+                self.damaged = true;
+                break;
+            };
+            let mut totals = Totals::new(&self.header, Pending::of(set));
+            let place = self.places.get_mut(site.place as usize);
+            totals.apply(site, place, event.change(), self.header.elapsed_ms, || ());
+            let Totals { current_bytes, peak_bytes, peak_state, peak_ms, smallest_bytes, largest_bytes, pending } =
+                totals;
+            pending.store_in(set);
+            self.header = Header {
+                current_bytes,
+                peak_bytes,
+                peak_state,
+                peak_ms,
+                smallest_bytes,
+                largest_bytes,
+                ..self.header
+            };
+        }
+    }
+
+    /// Makes `to` the current set: applies what is pending at each node that is left, up to the lowest common
+    /// ancestor. With the root, index 0, nothing is pending anywhere afterwards.
+    fn settle_set(&mut self, sets: &mut [SetNode], to: u32) {
+        let (mut at, mut towards) = (self.header.current_set as usize, to as usize);
+        while at != towards {
+            let nodes = (sets.get(at).copied(), sets.get(towards).copied());
+            let (Some(node), Some(towards_node)) = nodes else {
+                self.damaged = true;
+                break;
+            };
+            if at < towards {
+                // Parents have lower indexes, so the other one is nearer to the root.
+                if towards_node.parent as usize >= towards {
+                    self.damaged = true;
+                    break;
                 }
+                towards = towards_node.parent as usize;
+                continue;
             }
             let parent = node.parent as usize;
-            if at == 0 || parent >= at {
-                self.damaged |= at != 0;
+            if parent >= at {
+                self.damaged = true;
                 break;
             }
+            let pending = Pending::of(&node);
+            for place in [node.line, node.function] {
+                if let Some(place) = self.places.get_mut(place as usize) {
+                    pending.apply_to(place);
+                }
+            }
             if let Some(above) = sets.get_mut(parent) {
-                above.pending_max = above.pending_max.max(above.pending.wrapping_add(node.pending_max));
-                above.pending = above.pending.wrapping_add(node.pending);
+                let mut pending_above = Pending::of(above);
+                pending_above.add(pending.sum, pending.max);
+                pending_above.store_in(above);
+            }
+            if let Some(node) = sets.get_mut(at) {
+                Pending::default().store_in(node);
             }
             at = parent;
         }
+        self.header.current_set = to;
     }
 
     /// Puts the figures at the peak into every site.
@@ -275,7 +338,7 @@ impl Tables {
         if number == 0 { Some(&mut self.fixed) } else { self.tables.get_mut(number - 1) }
     }
 
-    fn undo_event_in_flight(&mut self) {
+    fn undo_journal(&mut self) {
         let journal = self.fixed.get(JOURNAL_OFFSET..).unwrap_or_default();
         let used = u64::decode(journal).unwrap_or(0).min(JOURNAL_ENTRIES as u64) as usize;
         let entries: Vec<JournalEntry> = journal

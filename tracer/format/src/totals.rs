@@ -1,0 +1,156 @@
+//! What an event does to the counters: the one place that says so, for the tracer and for the reader.
+//!
+//! The peak costs nothing per stack: while the heap grows, what is live is the peak; the first free after growth
+//! closes it, and from then on each site copies its live figures before they change for the first time. The
+//! inclusive maxima cost two words per event: see [`crate::SetNode`].
+
+use crate::{Change, Header, Place, SIZE_CLASSES, SetNode, Site, size_class};
+
+/// The process's own counters while events are applied; the rest stands in the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Totals {
+    /// See [`Header::current_bytes`].
+    pub current_bytes: u64,
+    /// See [`Header::peak_bytes`].
+    pub peak_bytes: u64,
+    /// See [`Header::peak_state`].
+    pub peak_state: u32,
+    /// See [`Header::peak_ms`].
+    pub peak_ms: u32,
+    /// See [`Header::smallest_bytes`].
+    pub smallest_bytes: u64,
+    /// See [`Header::largest_bytes`].
+    pub largest_bytes: u64,
+    /// What is pending at the set of the last event. See [`SetNode`].
+    pub pending: Pending,
+}
+
+impl Totals {
+    /// As the header has them, with what is pending at its [`Header::current_set`].
+    #[must_use]
+    pub const fn new(header: &Header, pending: Pending) -> Self {
+        Self {
+            current_bytes: header.current_bytes,
+            peak_bytes: header.peak_bytes,
+            peak_state: header.peak_state,
+            peak_ms: header.peak_ms,
+            smallest_bytes: header.smallest_bytes,
+            largest_bytes: header.largest_bytes,
+            pending,
+        }
+    }
+
+    /// Applies an event of `site`, whose set is the current one, and whose innermost line is `place`. `now_ms` is
+    /// noted as the time of a peak that it closes. `between` is called between two stores into the tables.
+    #[inline(always)]
+    pub fn apply(
+        &mut self,
+        site: &mut Site,
+        place: Option<&mut Place>,
+        change: Change,
+        now_ms: u32,
+        between: impl Fn(),
+    ) {
+        let delta = match change {
+            Change::Allocated { bytes } => bytes,
+            Change::Freed { bytes, .. } => {
+                if self.peak_state & 1 == 0 {
+                    // The first free after growth closes the peak.
+                    self.peak_bytes = self.current_bytes;
+                    self.peak_state = self.peak_state.wrapping_add(1);
+                    self.peak_ms = now_ms;
+                }
+                bytes.wrapping_neg()
+            }
+        };
+        if self.peak_state & 1 == 1 && site.epoch != self.peak_state {
+            site.peak_bytes = site.live_bytes;
+            between();
+            site.peak_count = site.live_count;
+            between();
+            site.epoch = self.peak_state;
+            between();
+        }
+        site.live_bytes = site.live_bytes.wrapping_add(delta);
+        between();
+        self.current_bytes = self.current_bytes.wrapping_add(delta);
+        match change {
+            Change::Allocated { bytes } => {
+                site.live_count = site.live_count.wrapping_add(1);
+                between();
+                site.allocated_bytes = site.allocated_bytes.wrapping_add(bytes);
+                between();
+                site.allocated_count = site.allocated_count.wrapping_add(1);
+                between();
+                if let Some(count) = site.sizes.get_mut(size_class(bytes).min(SIZE_CLASSES - 1)) {
+                    *count = count.saturating_add(1);
+                }
+                self.smallest_bytes = self.smallest_bytes.min(bytes);
+                self.largest_bytes = self.largest_bytes.max(bytes);
+                if self.peak_state & 1 == 1 && self.current_bytes >= self.peak_bytes {
+                    // The heap grows again; of equal peaks the last one counts.
+                    self.peak_state = self.peak_state.wrapping_add(1);
+                }
+            }
+            Change::Freed { bytes, whole, temporary } => {
+                site.live_count = site.live_count.wrapping_sub(u32::from(whole));
+                if temporary {
+                    between();
+                    site.temporary_bytes = site.temporary_bytes.wrapping_add(bytes);
+                    between();
+                    site.temporary_count = site.temporary_count.wrapping_add(1);
+                }
+            }
+        }
+        between();
+        let delta = delta as i64;
+        self.pending.add(delta, 0);
+        if let Some(place) = place {
+            place.live_bytes = place.live_bytes.wrapping_add(delta);
+            between();
+            place.max_bytes = place.max_bytes.max(place.live_bytes);
+            between();
+        }
+    }
+}
+
+/// What was allocated and freed since it was last applied: the sum, and the highest value the sum had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Pending {
+    /// Bytes, signed.
+    pub sum: i64,
+    /// Bytes, never negative.
+    pub max: i64,
+}
+
+impl Pending {
+    /// What is pending at a node.
+    #[must_use]
+    pub const fn of(node: &SetNode) -> Self {
+        Self { sum: node.pending, max: node.pending_max }
+    }
+
+    /// Makes it what is pending at a node.
+    pub const fn store_in(self, node: &mut SetNode) {
+        (node.pending, node.pending_max) = (self.sum, self.max);
+    }
+
+    /// Adds what happened afterwards: `sum` bytes in all, at most `max` in between.
+    #[inline]
+    pub const fn add(&mut self, sum: i64, max: i64) {
+        let highest = self.sum.wrapping_add(max);
+        self.sum = self.sum.wrapping_add(sum);
+        let highest = if highest > self.sum { highest } else { self.sum };
+        if highest > self.max {
+            self.max = highest;
+        }
+    }
+
+    /// Applies it to a place of its set.
+    #[inline]
+    pub const fn apply_to(self, place: &mut Place) {
+        let mut live = Self { sum: place.live_bytes, max: place.max_bytes };
+        live.add(self.sum, self.max);
+        (place.live_bytes, place.max_bytes) = (live.sum, live.max);
+    }
+}
