@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use heaphint_format::Capture;
+use heaphint_format::{Capture, JOURNAL_OFFSET, PENDING_EVENTS};
 
 use crate::subjects::complaints;
 use crate::support::interpreter::Interpreter;
@@ -45,6 +45,8 @@ struct Ending {
     killed: bool,
     /// The last event had begun and was not whole: the capture equals the replay without it.
     in_the_middle: bool,
+    /// The tables were being changed: the reader had to put old values back.
+    undone: bool,
     stores: usize,
     complaint: Option<String>,
 }
@@ -110,8 +112,13 @@ impl Run {
 
 /// Holds a capture against the log beside it.
 fn compare(path: &Path) -> Ending {
-    let complain =
-        |text: String| Ending { killed: false, in_the_middle: false, stores: 0, complaint: Some(text) };
+    let complain = |text: String| Ending {
+        killed: false,
+        in_the_middle: false,
+        undone: false,
+        stores: 0,
+        complaint: Some(text),
+    };
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) => return complain(format!("there is no capture: {error}")),
@@ -127,8 +134,10 @@ fn compare(path: &Path) -> Ending {
     let found = recorded(&capture);
     let all = replay(&events, &capture);
     let stores = events.len();
+    // The journal begins with how many old values it holds.
+    let undone = bytes.get(JOURNAL_OFFSET).is_some_and(|used| *used != 0);
     if found == all {
-        return Ending { killed: false, in_the_middle: false, stores, complaint: None };
+        return Ending { killed: false, in_the_middle: false, undone, stores, complaint: None };
     }
     events.pop();
     let without_last = replay(&events, &capture);
@@ -138,7 +147,7 @@ fn compare(path: &Path) -> Ending {
         let some = differences.into_iter().take(6).collect::<Vec<_>>().join("\n  ");
         format!("after {stores} events {count} figures are neither those with nor without the last event:\n  {some}")
     });
-    Ending { killed: false, in_the_middle: true, stores, complaint }
+    Ending { killed: false, in_the_middle: true, undone, stores, complaint }
 }
 
 /// Numbers that look random and are the same in every run of the tests.
@@ -191,8 +200,10 @@ fn kills_between_two_stores_of_an_event() {
         Run::new(number, threads as u32).killed_at_store(store)
     });
     judge(&endings, 80);
-    let in_the_middle = endings.iter().filter(|ending| ending.in_the_middle).count();
-    assert!(in_the_middle >= 20, "only {in_the_middle} kills were in the middle of an event");
+    let count = |is: fn(&Ending) -> bool| endings.iter().filter(|ending| is(ending)).count();
+    let (in_events, in_tables) = (count(|ending| ending.in_the_middle), count(|ending| ending.undone));
+    assert!(in_events >= 4, "only {in_events} kills were in the middle of an event");
+    assert!(in_tables >= 20, "only {in_tables} kills were while the tables changed");
 }
 
 #[test]
@@ -232,7 +243,9 @@ fn a_running_capture_can_be_read() {
         let Ok(bytes) = std::fs::read(&captured.main) else { continue };
         let Ok(capture) = Capture::read(&bytes) else { continue };
         let now = capture.sites.iter().map(|site| site.allocated_count).sum();
-        assert!(now >= allocated, "what was allocated cannot become less: {now} after {allocated}");
+        // The file changes while it is read, so the events of one application may be counted or not.
+        let least = allocated - (PENDING_EVENTS as u64).min(allocated);
+        assert!(now >= least, "what was allocated cannot become less: {now} after {allocated}");
         (reads, allocated) = (reads + 1, now);
     }
     assert!(reads >= 10 && allocated > 10_000, "{reads} reads, {allocated} allocations");

@@ -11,9 +11,9 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
 
 use heaphint_format::{
-    Applied, Code, DIRECTORY_OFFSET, EXIT_UNKNOWN, Extent, FIXED_BYTES, Header, JOURNAL_ENTRIES, JOURNAL_OFFSET,
-    Journal, JournalEntry, MAGIC, MAX_EXTENTS, PAGE, PENDING_OFFSET, PendingEvent, Place, Record, Sample, SetNode, Site, Stack,
-    TIMELINE_SLOTS, Table, Text, Thread, VERSION,
+    Applied, Code, DIRECTORY_OFFSET, EXIT_UNKNOWN, Extent, FIXED_BYTES, Header, JOURNAL_ENTRIES,
+    JOURNAL_OFFSET, Journal, JournalEntry, MAGIC, MAX_EXTENTS, PAGE, PENDING_OFFSET, PendingEvent, Place,
+    Record, Sample, SetNode, Site, Stack, TIMELINE_SLOTS, Table, Text, Thread, VERSION,
 };
 
 use crate::crash_points::crash_point;

@@ -198,7 +198,7 @@ impl Process {
         let (slot, tick_plus_one) =
             self.thinning.place(elapsed_ms, |slot| self.ticks.get(slot).copied().unwrap_or(0));
         *self.ticks.get_mut(slot)? = tick_plus_one;
-        let sample = Sample { tick_plus_one, elapsed_ms, rss_bytes, heap_bytes: header.current_bytes };
+        let sample = Sample { tick_plus_one, elapsed_ms, rss_bytes, heap_bytes: header.heap_bytes };
         self.pending.push((slot, sample));
         if self.pending.len() == SAMPLES_PER_WRITE || self.written_stride != self.thinning.stride {
             self.write()?;

@@ -15,7 +15,7 @@ pub const EXTENSION: &str = "heaphint";
 /// Live bytes of all processes of a run at this moment.
 pub fn live_bytes(captures: &[PathBuf]) -> u64 {
     let headers = captures.iter().filter_map(|path| header(path));
-    headers.filter(|header| header.status != Status::Finished as u32).map(|header| header.current_bytes).sum()
+    headers.filter(|header| header.status != Status::Finished as u32).map(|header| header.heap_bytes).sum()
 }
 
 /// Reads captures and merges them. Those that cannot be read are left out, unless there is no other.

@@ -62,10 +62,9 @@ impl PendingEvent {
     pub const fn new(generation: u32, site: u32, change: Change) -> Self {
         let (bytes, kind) = match change {
             Change::Allocated { bytes } => (bytes, 0),
-            Change::Freed { bytes, whole, temporary } => (
-                bytes,
-                FREED | if whole { WHOLE } else { 0 } | if temporary { TEMPORARY } else { 0 },
-            ),
+            Change::Freed { bytes, whole, temporary } => {
+                (bytes, FREED | if whole { WHOLE } else { 0 } | if temporary { TEMPORARY } else { 0 })
+            }
         };
         Self { bytes, what: site as u64 | kind | (generation as u64) << GENERATION_SHIFT }
     }
@@ -135,8 +134,7 @@ mod tests {
     #[test]
     fn event_example_decodes() {
         let bytes = [0, 0x10, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0x1b, 0, 0, 0];
-        let event =
-            PendingEvent::new(3, 7, Change::Freed { bytes: 4096, whole: true, temporary: false });
+        let event = PendingEvent::new(3, 7, Change::Freed { bytes: 4096, whole: true, temporary: false });
         assert_eq!(PendingEvent::decode(&bytes), Some(event));
     }
 
@@ -149,7 +147,10 @@ mod tests {
         ];
         for change in changes {
             let event = PendingEvent::new(MAX_GENERATION, u32::MAX, change);
-            assert_eq!((event.generation(), event.site(), event.change()), (MAX_GENERATION, u32::MAX, change));
+            assert_eq!(
+                (event.generation(), event.site(), event.change()),
+                (MAX_GENERATION, u32::MAX, change)
+            );
         }
         assert_eq!(Applied { generation: MAX_GENERATION, first: 9 }.next_generation().generation, 1);
     }

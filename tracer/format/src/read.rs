@@ -217,15 +217,23 @@ impl Capture {
                 self.settle_set(sets, set);
             }
             let at = self.header.current_set as usize;
-            let (Some(site), Some(set)) = (self.sites.get_mut(event.site() as usize), sets.get_mut(at)) else {
+            let (Some(site), Some(set)) = (self.sites.get_mut(event.site() as usize), sets.get_mut(at))
+            else {
                 self.damaged = true;
                 break;
             };
             let mut totals = Totals::new(&self.header, Pending::of(set));
             let place = self.places.get_mut(site.place as usize);
             totals.apply(site, place, event.change(), self.header.elapsed_ms, || ());
-            let Totals { current_bytes, peak_bytes, peak_state, peak_ms, smallest_bytes, largest_bytes, pending } =
-                totals;
+            let Totals {
+                current_bytes,
+                peak_bytes,
+                peak_state,
+                peak_ms,
+                smallest_bytes,
+                largest_bytes,
+                pending,
+            } = totals;
             pending.store_in(set);
             self.header = Header {
                 current_bytes,
