@@ -255,7 +255,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut header = Header { magic: MAGIC, pid: std::process::id(), extents: 1, ..Header::default() };
         header.lengths[Table::Observed as usize] = TIMELINE_SLOTS as u32;
-        header.current_bytes = 4711;
+        header.heap_bytes = 4711;
         let pages = (TIMELINE_SLOTS * Sample::BYTES).div_ceil(PAGE) as u32;
         let extent = Extent { table: Table::Observed as u32, pages, first_page: 3 };
         let mut bytes = vec![0; (3 + pages as usize) * PAGE];
