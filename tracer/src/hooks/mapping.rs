@@ -8,38 +8,32 @@ use super::enter;
 use crate::real::call;
 use crate::recorder;
 
-#[cfg_attr(not(test), unsafe(no_mangle))]
-unsafe extern "C" fn mmap(
-    at: *mut c_void,
-    bytes: usize,
-    protection: c_int,
-    flags: c_int,
-    fd: c_int,
-    offset: i64,
-) -> *mut c_void {
-    let inside = enter();
-    // SAFETY: the arguments are the program's own.
-    let mapped = unsafe { call::mmap(at, bytes, protection, flags, fd, offset) };
-    if let Some(mut thread) = inside
-        && mapped != libc::MAP_FAILED
-    {
-        recorder::allocated(&mut thread, mapped as usize, bytes, Allocator::Mmap);
-    }
-    mapped
+/// On 64-bit systems the offset has 64 bits whatever the function is called.
+macro_rules! mmap {
+    ($($name:ident)*) => {$(
+        #[cfg_attr(not(test), unsafe(no_mangle))]
+        unsafe extern "C" fn $name(
+            at: *mut c_void,
+            bytes: usize,
+            protection: c_int,
+            flags: c_int,
+            fd: c_int,
+            offset: i64,
+        ) -> *mut c_void {
+            let inside = enter();
+            // SAFETY: the arguments are the program's own.
+            let mapped = unsafe { call::mmap(at, bytes, protection, flags, fd, offset) };
+            if let Some(mut thread) = inside
+                && mapped != libc::MAP_FAILED
+            {
+                recorder::allocated(&mut thread, mapped as usize, bytes, Allocator::Mmap);
+            }
+            mapped
+        }
+    )*};
 }
 
-#[cfg_attr(not(test), unsafe(no_mangle))]
-unsafe extern "C" fn mmap64(
-    at: *mut c_void,
-    bytes: usize,
-    protection: c_int,
-    flags: c_int,
-    fd: c_int,
-    offset: i64,
-) -> *mut c_void {
-    // SAFETY: on 64-bit systems the two are one function.
-    unsafe { mmap(at, bytes, protection, flags, fd, offset) }
-}
+mmap! { mmap mmap64 }
 
 #[cfg_attr(not(test), unsafe(no_mangle))]
 unsafe extern "C" fn munmap(at: *mut c_void, bytes: usize) -> c_int {
