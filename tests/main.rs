@@ -8,6 +8,7 @@ mod cli;
 mod cli_views;
 mod interpreters;
 mod kill;
+mod limits;
 mod lsp;
 mod memray;
 mod oracle;

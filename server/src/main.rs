@@ -2,6 +2,7 @@
 
 mod cli;
 mod launch;
+mod limits;
 mod lsp;
 mod python;
 

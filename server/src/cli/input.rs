@@ -12,9 +12,8 @@ use heaphint_report::Source;
 
 use super::Usage;
 use super::progress::Progress;
+use crate::python;
 
-/// Larger files are no source that a person reads.
-const LARGEST_SOURCE: u64 = 32 << 20;
 /// Usually, temporary is what is freed before its thread's next allocation.
 pub const TEMPORARY_WINDOW: usize = 1;
 
@@ -60,14 +59,14 @@ fn read_capture(path: &Path, window: usize) -> anyhow::Result<Capture> {
 
 /// The text of a file that a capture names, and whether it was changed after the run.
 pub fn read_source(path: &str, session: &Session) -> Option<Source> {
-    let metadata = fs::metadata(path).ok()?;
-    // A capture may name anything, a pipe without an end for instance.
-    if !path.starts_with('/') || !metadata.is_file() || metadata.len() > LARGEST_SOURCE {
-        return None;
-    }
-    let text = String::from_utf8_lossy(&fs::read(path).ok()?).into_owned();
+    let path = Path::new(path);
+    let text = python::read_source(path).ok().filter(|_| path.is_absolute())?;
+    Some(Source { text, changed_since: is_changed_since(path, session) })
+}
+
+/// Whether a file was changed after the run.
+pub fn is_changed_since(path: &Path, session: &Session) -> bool {
     let end = UNIX_EPOCH
         + Duration::from_millis(session.started_unix_ms.saturating_add(session.duration_ms).min(1 << 50));
-    let changed_since = metadata.modified().is_ok_and(|modified| modified > end);
-    Some(Source { text, changed_since })
+    fs::metadata(path).and_then(|metadata| metadata.modified()).is_ok_and(|modified| modified > end)
 }

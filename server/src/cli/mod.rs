@@ -2,6 +2,7 @@
 //!
 //! A sub-command returns its exit code or an error; nothing here ends the process.
 
+mod baseline;
 mod check;
 mod demo;
 mod figure;
@@ -13,6 +14,7 @@ mod output;
 mod part;
 mod progress;
 mod run;
+mod runs;
 mod server;
 mod stats;
 mod summary;
@@ -53,6 +55,7 @@ enum Command {
     Stats(stats::Arguments),
     Flamegraph(flamegraph::Arguments),
     Check(check::Arguments),
+    Baseline(baseline::Arguments),
     Demo(demo::Arguments),
     Server(server::Arguments),
 }
@@ -76,6 +79,7 @@ pub fn main() -> anyhow::Result<u8> {
         Command::Stats(arguments) => stats::main(&arguments),
         Command::Flamegraph(arguments) => flamegraph::main(&arguments),
         Command::Check(arguments) => check::main(&arguments),
+        Command::Baseline(arguments) => baseline::main(&arguments),
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Server(arguments) => server::main(&arguments),
     }

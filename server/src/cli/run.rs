@@ -8,7 +8,7 @@ use clap::Args;
 use heaphint_analysis::{Units, format_size};
 
 use super::input::read_profile;
-use super::{Usage, foreground, lines};
+use super::{Usage, check, foreground, lines};
 use crate::launch::{Launch, Output, Spec, Target, exit_code};
 
 /// Run a program and record where its memory goes
@@ -34,6 +34,10 @@ pub struct Arguments {
     /// Show the annotated source when the program has ended
     #[arg(long)]
     lines: bool,
+    /// Compare the run with the limits of its project when the program has ended; the exit code then is 1 when the
+    /// program succeeded and a limit was exceeded
+    #[arg(long, value_name = "FORMAT", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    check: Option<check::Format>,
     /// The interpreter [default: the active virtual environment's, else that of the project's .venv, else python3]
     #[arg(long, value_name = "PYTHON")]
     python: Option<PathBuf>,
@@ -53,7 +57,7 @@ pub struct Arguments {
 
 pub fn main(arguments: Arguments) -> anyhow::Result<u8> {
     let Arguments { output, force, quiet, lines, python, tracer_library, .. } = &arguments;
-    let (quiet, lines) = (*quiet, *lines);
+    let afterwards = Afterwards { quiet: *quiet, lines: *lines, check: arguments.check };
     let output = match output {
         Some(path) => Output::File { path: path.clone(), overwrite: *force },
         None => Output::Default,
@@ -72,13 +76,25 @@ pub fn main(arguments: Arguments) -> anyhow::Result<u8> {
     let (pid, status) = foreground::run(launch.command(), launch.observation())
         .with_context(|| format!("{} cannot be started", launch.program().display()))?;
     let code = exit_code(status) as u8;
-    // The program has ended, so from here on its exit code is ours, whatever happens.
-    if let Err(error) = conclude(&launch, pid, status, quiet, lines)
-        && super::exit_code(&error) != 0
-    {
-        anstream::eprintln!("heaphint: {error:#}");
+    // The program has ended, so from here on its exit code is ours, whatever happens; only what it does not tell is
+    // told by ours.
+    match conclude(&launch, pid, status, &afterwards) {
+        Ok(own) => Ok(if code == 0 { own } else { code }),
+        Err(error) => match super::exit_code(&error) {
+            0 => Ok(code),
+            own => {
+                anstream::eprintln!("heaphint: {error:#}");
+                Ok(if code == 0 && afterwards.check.is_some() { own } else { code })
+            }
+        },
     }
-    Ok(code)
+}
+
+/// What is done when the program has ended.
+struct Afterwards {
+    quiet: bool,
+    lines: bool,
+    check: Option<check::Format>,
 }
 
 /// What the arguments ask to run, and its arguments. `words` are the same arguments as they were typed.
@@ -105,19 +121,19 @@ fn target(arguments: Arguments, words: &[OsString]) -> Result<(Target, Vec<OsStr
     Ok((kind(first), words))
 }
 
-/// Says what was recorded and what to do with it.
+/// Says what was recorded and what to do with it. Returns the exit code of a program that succeeded.
 fn conclude(
     launch: &Launch,
     pid: u32,
     status: std::process::ExitStatus,
-    quiet: bool,
-    lines: bool,
-) -> anyhow::Result<()> {
+    afterwards: &Afterwards,
+) -> anyhow::Result<u8> {
+    let Afterwards { quiet, lines, check } = *afterwards;
     let captures = launch.finish(pid, status)?;
-    if quiet && !lines {
-        return Ok(());
+    if quiet && !lines && check.is_none() {
+        return Ok(0);
     }
-    let Some((first, others)) = captures.split_first() else { return Ok(()) };
+    let Some((first, others)) = captures.split_first() else { return Ok(0) };
     let profile = read_profile(std::slice::from_ref(first))?;
     if !quiet {
         let session = profile.session();
@@ -133,7 +149,7 @@ fn conclude(
         for note in &session.notes {
             anstream::eprintln!("heaphint: {note}");
         }
-        if !lines {
+        if !lines && check.is_none() {
             anstream::eprintln!(
                 "heaphint: next, try `heaphint lines {capture}` or `heaphint stats {capture}`"
             );
@@ -142,7 +158,10 @@ fn conclude(
     if lines {
         lines::show_usual(&profile)?;
     }
-    Ok(())
+    let Some(format) = check else { return Ok(0) };
+    // Limits are about all processes of the run.
+    let profile = if others.is_empty() { profile } else { read_profile(&captures)? };
+    check::check(&profile, &check::Options::default(), format)
 }
 
 /// A path as one would type it in a shell: relative to the current folder where that is shorter, quoted where needed.

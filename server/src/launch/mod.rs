@@ -4,7 +4,7 @@
 //! Nothing here waits for the program or writes to the terminal; who asks for a [`Launch`] runs its command.
 
 mod answers;
-mod cache;
+pub mod cache;
 pub mod configuration;
 mod diagnose;
 mod elf;
@@ -28,7 +28,7 @@ use heaphint_format::Header;
 
 pub use observer::Observer;
 pub use output::{Output, header};
-pub use project::project_root;
+pub use project::{CAPTURES_FOLDER, project_root};
 
 /// Holds what `LD_PRELOAD` was, so that the tracer can put it back.
 const PREVIOUS_PRELOAD: &str = "HEAPHINT_PRELOAD";

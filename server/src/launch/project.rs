@@ -2,6 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
+/// The folder of a project's captures, in its root.
+pub const CAPTURES_FOLDER: &str = ".heaphint";
+
 /// What marks the root of a project.
 const MARKERS: [&str; 5] = ["pyproject.toml", "heaphint.toml", "setup.py", "setup.cfg", ".git"];
 

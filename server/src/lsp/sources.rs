@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
 use super::documents::{Baseline, Text};
-use crate::python::Outline;
+use crate::python::{Outline, read_source};
 
 /// The source files of a run.
 #[derive(Debug)]
@@ -77,12 +77,4 @@ impl Source {
             .get_or_init(|| Arc::new(Outline::parse(self.baseline().text.as_str(), &self.path)))
             .clone()
     }
-}
-
-/// A source file as editors show it: without a byte order mark, and with replacement characters where it is not
-/// UTF-8.
-pub fn read_source(path: &Path) -> std::io::Result<String> {
-    let bytes = fs::read(path)?;
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    Ok(String::from_utf8_lossy(bytes).into_owned())
 }

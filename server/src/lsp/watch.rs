@@ -16,8 +16,7 @@ use super::captures;
 use super::server::Server;
 use super::sessions;
 
-/// The folder of a project's captures.
-pub const CAPTURES_FOLDER: &str = ".heaphint";
+pub use crate::launch::CAPTURES_FOLDER;
 
 /// Events are handled when none has come for this long,
 const QUIET: Duration = Duration::from_millis(50);

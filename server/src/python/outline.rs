@@ -1,11 +1,13 @@
 //! The outline of one file, made with tree-sitter, so that it also works while somebody is typing.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use tree_sitter::{Node, Parser, TreeCursor};
 
 use super::comments::{LimitComment, LimitTarget, marked};
 use super::lines::{line_of, line_starts};
+use super::marks::{self, LimitMark, WrittenMark};
 
 /// What a file holds. All lines are 1-based.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Outline {
     pub main_guard: Option<u32>,
     /// Comments for heaphint.
     pub comments: Vec<LimitComment>,
+    /// Pytest's marks that limit memory, in the order of the file.
+    pub marks: Vec<LimitMark>,
 }
 
 /// A function or method.
@@ -74,10 +78,12 @@ impl Outline {
             starts: line_starts(text),
             is_test_file: is_test_file(path),
             scopes: Vec::new(),
+            marks: Vec::new(),
             outline: Self::default(),
         };
         reader.walk(tree.walk());
         reader.find_comment_targets();
+        reader.find_marked_functions();
         reader.outline
     }
 
@@ -112,6 +118,8 @@ struct Reader<'a> {
     starts: Vec<usize>,
     is_test_file: bool,
     scopes: Vec<Scope>,
+    /// Marks, and the lines in which the functions are that they are about.
+    marks: Vec<(WrittenMark, RangeInclusive<u32>)>,
     outline: Outline,
 }
 
@@ -141,11 +149,13 @@ impl Reader<'_> {
                 let is_test_case = node.child_by_field_name("superclasses").is_some_and(|bases| {
                     self.slice(bases).split([',', '(', ')']).any(|b| b.trim().ends_with("TestCase"))
                 });
+                self.add_marks(marks::of_definition(node, self.text), node);
                 let line = self.line(node.start_byte());
                 self.scopes.push(Scope::Class { name: self.name(node), is_test_case, line });
             }
             "function_definition" => {
                 let name = self.name(node);
+                self.add_marks(marks::of_definition(node, self.text), node);
                 self.add_function(node, &name);
                 self.scopes.push(Scope::Function { name });
             }
@@ -153,6 +163,7 @@ impl Reader<'_> {
                 let line = self.line(node.start_byte());
                 self.outline.main_guard.get_or_insert(line);
             }
+            "assignment" => self.add_marks(marks::of_assignment(node, self.text), node),
             "comment" => self.add_comment(node),
             _ => {}
         }
@@ -215,6 +226,39 @@ impl Reader<'_> {
         }
         path.push(name);
         self.outline.tests.push(Test { name: path.join("::"), runner, line });
+    }
+
+    /// Marks of a function or class, or of an assignment, which is about the class or module around it.
+    fn add_marks(&mut self, marks: Vec<WrittenMark>, node: Node<'_>) {
+        if marks.is_empty() {
+            return;
+        }
+        let mut about = Some(node);
+        if node.kind() == "assignment" {
+            about = std::iter::successors(node.parent(), |node| node.parent())
+                .find(|node| matches!(node.kind(), "class_definition" | "function_definition"));
+        }
+        let lines = about.map_or(0..=u32::MAX, |node| {
+            self.line(node.start_byte())..=self.line(node.end_byte().saturating_sub(1))
+        });
+        self.marks.extend(marks.into_iter().map(|mark| (mark, lines.clone())));
+    }
+
+    /// A mark of a function is about that; one of a class or module is about the tests in it.
+    fn find_marked_functions(&mut self) {
+        let Outline { functions, tests, marks, .. } = &mut self.outline;
+        for (mark, lines) in self.marks.drain(..) {
+            let begins = functions.iter().position(|function| function.def_line == *lines.start());
+            let about: Vec<usize> = match begins {
+                Some(function) => vec![function],
+                None => (0..functions.len())
+                    .filter(|index| lines.contains(&functions[*index].def_line))
+                    .filter(|index| tests.iter().any(|test| test.line == functions[*index].def_line))
+                    .collect(),
+            };
+            let WrittenMark { kind, size, range } = mark;
+            marks.push(LimitMark { kind, size, range, functions: about });
+        }
     }
 
     fn add_comment(&mut self, node: Node<'_>) {

@@ -19,9 +19,9 @@ pub use heaphint_format::{Allocator, Capture, ReadError};
 pub use path::absolute;
 pub use profile::{
     AllocatorFigures, Caller, Callers, FileFigures, Frame, FunctionFigures, Graph, GraphFile, GraphFunction,
-    GraphNode, GraphSite, GraphThread, LineFigures, LocationFigures, ModuleFigures, Origin, Process, Profile,
-    ProjectLine, Sample, Selection, Session, SizeClass, StackFigures, StackList, Step, Summary, SummaryBy,
-    SummaryRow, TableRow, ThreadFigures, Through,
+    GraphNode, GraphSite, GraphThread, ImportFigures, LineFigures, LocationFigures, ModuleFigures, Origin,
+    Process, Profile, ProjectLine, Sample, Selection, Session, SizeClass, StackFigures, StackList, Step,
+    Summary, SummaryBy, SummaryRow, TableRow, ThreadFigures, Through,
 };
 pub use size::{SizeError, Units, format_size, parse_size};
 pub use tree::{Tree, TreeId, TreeNode, TreeOptions, TreePlace};

@@ -18,7 +18,10 @@ mod tests;
 mod text;
 mod tree;
 
-pub use findings::{findings_json, findings_text};
+pub use findings::{
+    CODES, FindingsReport, explanation, finding_sentence, findings_github, findings_json, findings_junit,
+    findings_markdown, findings_sarif, findings_text, limit_sentence,
+};
 pub use lines::{LinesOptions, Source, lines_json, lines_text};
 pub use page::{MOST_BYTES, PageOptions, page_html};
 pub use session::session_text;

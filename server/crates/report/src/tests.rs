@@ -1,7 +1,6 @@
 //! Documents of a hand-made capture, whole.
 
 use heaphint_analysis::hand_made::HandMade;
-use heaphint_analysis::limits::{Limit, LimitScope, LimitSource, evaluate};
 use heaphint_analysis::{
     Allocator, Figure, Measure, Profile, Selection, SummaryBy, Tree, TreeOptions, Units,
 };
@@ -283,62 +282,6 @@ fn a_table_can_be_ordered() {
 }
 
 #[test]
-fn findings_name_the_limit_and_the_stacks() {
-    let profile = profile();
-    let limit = |scope, line| {
-        let source = LimitSource { file: "/p/pyproject.toml".to_owned(), line };
-        Limit { scope, bytes: 50 * MIB, source }
-    };
-    let line = LimitScope::LineAt { file: "/p/app.py".to_owned(), line: 5 };
-    let findings = evaluate(&profile, &[limit(LimitScope::Peak, 2), limit(line, 7)]);
-    let shown: Value = serde_json::from_str(&text(|out| findings_json(out, &findings))).unwrap();
-    assert_eq!(shown["findings"][0]["kind"], "peak");
-    assert_eq!(shown["findings"][1]["limit_source"], json!({"file": "/p/pyproject.toml", "line": 7}));
-    assert_eq!(shown["findings"][1]["stacks"][0]["frames"][0]["line"], 9);
-
-    let shown = text(|out| findings_text(out, &findings, &Look::default()));
-    assert!(
-        shown.starts_with("the process: 81.0 MiB exceeds the limit of 50.0 MiB (/p/pyproject.toml:2)\n"),
-        "{shown}"
-    );
-    assert!(shown.contains("/p/app.py:5: load: 80.0 MiB exceeds the limit of 50.0 MiB"), "{shown}");
-    assert!(shown.contains("\n    /p/app.py:9 <module>\n"), "{shown}");
-}
-
-#[test]
-fn deep_stacks_and_small_ones_are_shortened() {
-    let mut made = HandMade::default();
-    let (import, code) =
-        (made.code("_load", "<frozen importlib._bootstrap>", 1), made.code("f", "app.py", 1));
-    let mut stack = 0;
-    for line in 1..=20 {
-        stack = made.stack(stack, import, 5);
-        stack = made.stack(stack, code, line);
-    }
-    made.site(stack, 40 * MIB, 1, 1, 1);
-    made.site(0, 3 * MIB, 1, 1, 1);
-    let small = made.stack(0, code, 99);
-    made.site(small, MIB, 1, 1, 1);
-    let profile = Profile::from_capture(&made.capture());
-    let source = LimitSource { file: "/p/pyproject.toml".to_owned(), line: 1 };
-    let findings = evaluate(&profile, &[Limit { scope: LimitScope::Peak, bytes: 1, source }]);
-    let shown = text(|out| findings_text(out, &findings, &Look::default()));
-    let lines: Vec<&str> = shown.lines().skip(1).collect();
-    assert_eq!(
-        lines[..6],
-        [
-            "  40.0 MiB (peak)",
-            "    /p/app.py:1 f",
-            "    /p/app.py:2 f",
-            "    /p/app.py:3 f",
-            "    /p/app.py:4 f",
-            "    … 8 frames",
-        ]
-    );
-    assert_eq!(lines[13..], ["    /p/app.py:20 f", "  3.00 MiB (peak)", "    outside Python code"]);
-}
-
-#[test]
 fn colour_is_written_only_when_asked_for() {
     let options = LinesOptions::default();
     let plain = text(|out| lines_text(out, &profile(), &options, &Look::default(), &source));
@@ -361,11 +304,6 @@ proptest! {
         let options = LinesOptions { all_files: true, ..LinesOptions::default() };
         let any_source = |_: &str| Some(Source { text: line.clone(), changed_since: true });
         let stats = StatsOptions { largest: 9, version: String::new() };
-        let limits = [Limit {
-            scope: LimitScope::Peak,
-            bytes: 0,
-            source: LimitSource { file: file.clone(), line: 1 },
-        }];
         let look = Look { width: Some(80), ..Look::default() };
         let tree = Tree::new(&profile, &TreeOptions::default());
         let tree_view = TreeView { measure: PEAK, min: 0, depth: usize::MAX };
@@ -380,7 +318,6 @@ proptest! {
             text(|out| table_text(out, &profile, &table, &table_view, &look)),
             text(|out| lines_text(out, &profile, &options, &look, &any_source)),
             text(|out| stats_text(out, &profile, &stats, &look)),
-            text(|out| findings_text(out, &evaluate(&profile, &limits), &look)),
         ];
         for document in shown {
             prop_assert!(!document.chars().any(|c| c.is_control() && c != '\n'), "{document:?}");

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use heaphint_analysis::limits::{Finding, FindingKind, Limit, evaluate};
-use heaphint_analysis::{Frame, Inexact, StackFigures, StackList};
-use lsp_types::{
-    Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, Location, NumberOrString, Position, Range,
-};
+use heaphint_analysis::limits::{Finding, FindingKind};
+use heaphint_analysis::{Frame, StackFigures, StackList};
+use heaphint_report::{finding_sentence, limit_sentence};
+use lsp_types::{Diagnostic, DiagnosticRelatedInformation, Location, NumberOrString, Position, Range};
 
+use super::explained::code_description;
 use super::{Diagnostics, Input};
-use crate::lsp::results::Results;
+use crate::lsp::results::{FileResults, Results};
 use crate::lsp::wording;
 
 /// Stacks that a warning names.
@@ -18,14 +18,19 @@ const MAX_STACKS: usize = 3;
 const MAX_FRAMES: usize = 6;
 
 impl Input {
-    /// One warning for each exceeded limit; two for the process's.
-    pub(super) fn findings(&self, results: &Results, limits: &[Limit], diagnostics: &mut Diagnostics) {
-        for finding in evaluate(&results.profile, limits) {
-            for (location, old) in self.places(results, &finding) {
-                let warning = self.warning(results, &finding, &location, old);
+    /// One diagnostic for each exceeded limit; two for the process's.
+    pub(super) fn findings(
+        &self,
+        results: &Results,
+        findings: &[Finding<'_>],
+        diagnostics: &mut Diagnostics,
+    ) {
+        for finding in findings {
+            for (location, old) in self.places(results, finding) {
+                let diagnostic = self.finding(results, finding, &location, old);
                 let list = diagnostics.entry(location.uri).or_default();
-                if !list.contains(&warning) {
-                    list.push(warning);
+                if !list.contains(&diagnostic) {
+                    list.push(diagnostic);
                 }
             }
         }
@@ -33,8 +38,10 @@ impl Input {
 
     /// Where a finding is shown, and whether the text there has been edited since.
     fn places(&self, results: &Results, finding: &Finding<'_>) -> Vec<(Location, bool)> {
-        match (finding.kind, finding.file, finding.line) {
-            (FindingKind::Function, Some(file), Some(first_line)) => {
+        // A leak of a function is shown at the line that left it.
+        let is_function = finding.is_function && finding.kind != FindingKind::Leak;
+        match (is_function, finding.file, finding.line) {
+            (true, Some(file), Some(first_line)) => {
                 let def_line = results.def_line(Path::new(file), first_line);
                 self.place(Path::new(file), def_line).into_iter().collect()
             }
@@ -66,20 +73,8 @@ impl Input {
         Some(Location { uri, range })
     }
 
-    fn warning(&self, results: &Results, finding: &Finding<'_>, at: &Location, old: bool) -> Diagnostic {
-        let measured = wording::size(finding.measured_bytes, self.units);
-        let limit = wording::size(finding.limit_bytes, self.units);
-        let about = match finding.inexact {
-            None => "",
-            Some(Inexact::MaxIsLowerBound | Inexact::SumsOnly) => "at least ",
-            Some(Inexact::SeveralProcesses | Inexact::Damaged) => "about ",
-        };
-        let what = match (finding.kind, finding.function) {
-            (FindingKind::Peak, _) => format!("The program's memory peaked at {about}{measured}"),
-            (FindingKind::Function, Some(name)) => format!("`{name}` held up to {about}{measured}"),
-            _ => format!("This line held up to {about}{measured}"),
-        };
-        let mut message = format!("{what}, more than the limit of {limit}.");
+    fn finding(&self, results: &Results, finding: &Finding<'_>, at: &Location, old: bool) -> Diagnostic {
+        let mut message = finding_sentence(finding, self.units.into());
         if old {
             message += " It has been edited since.";
         }
@@ -90,7 +85,7 @@ impl Input {
             if location != *at {
                 related.push(DiagnosticRelatedInformation {
                     location,
-                    message: format!("The limit of {limit}."),
+                    message: limit_sentence(finding, self.units.into()),
                 });
             }
         }
@@ -102,8 +97,9 @@ impl Input {
         }
         Diagnostic {
             range: at.range,
-            severity: Some(DiagnosticSeverity::WARNING),
-            code: Some(NumberOrString::String("limit-exceeded".into())),
+            severity: Some(self.severity),
+            code: Some(NumberOrString::String(finding.kind.code().into())),
+            code_description: code_description(finding.kind.code()),
             source: Some("heaphint".into()),
             message,
             related_information: (!related.is_empty()).then_some(related),
@@ -149,4 +145,13 @@ impl Input {
 /// The last part of a path.
 fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
+}
+
+impl Results {
+    /// The `def` line of a function by its first line, which is that of its first decorator.
+    fn def_line(&self, path: &Path, first_line: u32) -> u32 {
+        let outline = self.file(path).map(FileResults::outline);
+        let function = outline.and_then(|o| o.functions.iter().find(|f| f.first_line == first_line).cloned());
+        function.map_or(first_line, |function| function.def_line)
+    }
 }

@@ -1,150 +1,104 @@
-//! The limits that are written down: in `pyproject.toml` and in comments, with what is wrong with them.
+//! The limits that are written down, as the editor sees their files, and what is wrong with them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use heaphint_analysis::limits::{Limit, LimitScope, LimitSource, parse_comment, parse_pyproject};
-use lsp_types::{Diagnostic, DiagnosticSeverity, NumberOrString, Range, Url};
+use heaphint_analysis::limits::{Problem, ProblemKind};
+use lsp_types::{Diagnostic, DiagnosticSeverity, DiagnosticTag, NumberOrString, Range};
 
+use super::explained::code_description;
 use super::{Diagnostics, Input};
-use crate::lsp::documents::{Document, Text};
-use crate::lsp::results::{FileResults, Results};
-use crate::lsp::sources::read_source;
-use crate::python::{LimitComment, LimitTarget, Outline};
+use crate::limits::Sources;
+use crate::lsp::documents::Text;
+use crate::lsp::results::Results;
+use crate::python::Outline;
 
-impl Input {
-    /// All limits that hold for the last run; what cannot be understood becomes a diagnostic.
-    pub(super) fn limits(&self, diagnostics: &mut Diagnostics) -> Vec<Limit> {
-        let mut limits = Vec::new();
-        for root in &self.roots {
-            let written = self.written_limits(root, diagnostics);
-            if self.results.as_ref().is_some_and(|results| results.root == *root) {
-                limits.extend(written);
-            }
-        }
-        for (uri, document) in &self.documents {
-            if document.is_python {
-                self.document_comments(uri, document, &mut limits, diagnostics);
-            }
-        }
-        let Some(results) = &self.results else { return limits };
-        for file in results.project_files() {
-            if self.document(file.path()).is_none() {
-                self.file_comments(file, &mut limits, diagnostics);
-            }
-        }
-        limits
-    }
-
-    /// Limits of a folder's `pyproject.toml`.
-    fn written_limits(&self, root: &Path, diagnostics: &mut Diagnostics) -> Vec<Limit> {
-        let path = root.join("pyproject.toml");
-        let (Ok(text), Some(uri)) = (read_source(&path), self.uri(&path)) else { return Vec::new() };
-        let (limits, errors) = parse_pyproject(&text, &path.to_string_lossy(), &root.to_string_lossy());
-        let text = Text::new(text);
-        for error in errors {
-            let range = text.row_range(error.line as usize - 1, self.features.encoding);
-            let message = format!("heaphint: {}.", error.message);
-            diagnostics.entry(uri.clone()).or_default().push(wrong_limit(range, message));
-        }
-        limits
-    }
-
-    /// Comments of an open document, on the lines that its figures belong to.
-    fn document_comments(
-        &self,
-        uri: &Url,
-        document: &Arc<Document>,
-        limits: &mut Vec<Limit>,
-        diagnostics: &mut Diagnostics,
-    ) {
-        let outline = document.outline();
-        let file = self.results.as_ref().and_then(|results| results.file(document.path.as_deref()?));
-        let then = |line: u32| Some(document.match_of((line as usize).checked_sub(1)?)?.line);
-        let problems = diagnostics.entry(uri.clone()).or_default();
-        for comment in &outline.comments {
-            let Some(bytes) = self.comment_bytes(comment, &document.text, problems) else { continue };
-            let Some(file) = file else { continue };
-            limits
-                .extend(scope(file, comment, &outline, then).map(|scope| limit(file, comment, scope, bytes)));
-        }
-    }
-
-    /// Comments of a file of the last run that is not open.
-    fn file_comments(&self, file: &FileResults, limits: &mut Vec<Limit>, diagnostics: &mut Diagnostics) {
-        let Some(uri) = self.uri(file.path()) else { return };
-        let outline = file.outline();
-        let problems = diagnostics.entry(uri).or_default();
-        for comment in &outline.comments {
-            let Some(bytes) = self.comment_bytes(comment, &file.baseline().text, problems) else { continue };
-            limits
-                .extend(scope(file, comment, &outline, Some).map(|scope| limit(file, comment, scope, bytes)));
-        }
-    }
-
-    /// The size that a comment names; what is wrong with it becomes a diagnostic.
-    fn comment_bytes(
-        &self,
-        comment: &LimitComment,
-        text: &Text,
-        problems: &mut Vec<Diagnostic>,
-    ) -> Option<u64> {
-        let message = match parse_comment(&comment.text) {
-            Some(Ok(_)) if comment.target == LimitTarget::Nothing => {
-                "This limit is about nothing: write it at the end of a line of code or of a `def` line."
-                    .to_owned()
-            }
-            Some(Ok(bytes)) => return Some(bytes),
-            Some(Err(error)) => format!("heaphint: {error}."),
-            None => "heaphint does not know this comment: write `# heaphint: limit 50 MiB`.".to_owned(),
-        };
-        let position = |offset| text.position(offset, self.features.encoding);
-        let range = Range::new(position(comment.range.start), position(comment.range.end));
-        problems.push(wrong_limit(range, message));
-        None
-    }
+/// A project's files: those that are open as the editor has them, others as they ran.
+pub(super) struct Seen<'a> {
+    pub(super) input: &'a Input,
+    /// The project; `None` for documents of no project.
+    pub(super) root: Option<&'a Path>,
+    /// Its run.
+    pub(super) results: Option<&'a Results>,
 }
 
-/// What a comment limits, in the lines of the run. `then` gives a line of the run for one of the text's.
-fn scope(
-    file: &FileResults,
-    comment: &LimitComment,
-    outline: &Outline,
-    then: impl Fn(u32) -> Option<u32>,
-) -> Option<LimitScope> {
-    match comment.target {
-        LimitTarget::Nothing => None,
-        LimitTarget::Line => Some(LimitScope::LineAt { file: file.name.clone(), line: then(comment.line)? }),
-        LimitTarget::Function(index) => {
-            let def_line = then(outline.functions.get(index)?.def_line)?;
-            let ran = file.outline();
-            let function = ran.function_at(def_line)?;
-            Some(LimitScope::FunctionAt { file: file.name.clone(), lines: function.first_line..=def_line })
+impl Seen<'_> {
+    /// The text that limits are read from.
+    fn source(&self, path: &Path) -> Option<Text> {
+        let ran = || Some(self.results?.file(path)?.baseline().text.clone());
+        match self.input.document(path) {
+            Some(document) => Some(document.text.clone()),
+            None => ran().or_else(|| self.input.text(path)),
+        }
+    }
+
+    /// Adds what is wrong with limits.
+    pub(super) fn show(&self, problems: &[Problem], diagnostics: &mut Diagnostics) {
+        for problem in problems {
+            let path = Path::new(&problem.source.file);
+            let (Some(uri), Some(text)) = (self.input.uri(path), self.source(path)) else { continue };
+            let position = |offset: usize| text.position(offset, self.input.features.encoding);
+            let span = &problem.source.span;
+            let diagnostic = wrong_limit(problem, Range::new(position(span.start), position(span.end)));
+            let list = diagnostics.entry(uri).or_default();
+            if !list.contains(&diagnostic) {
+                list.push(diagnostic);
+            }
         }
     }
 }
 
-fn limit(file: &FileResults, comment: &LimitComment, scope: LimitScope, bytes: u64) -> Limit {
-    let source = LimitSource { file: file.name.clone(), line: comment.line };
-    Limit { scope, bytes, source }
+impl Sources for Seen<'_> {
+    fn text(&self, path: &Path) -> Option<String> {
+        self.source(path).map(|text| text.as_str().to_owned())
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let open = self.input.documents.iter().filter(|(_, document)| document.is_python);
+        let open = open.filter_map(|(uri, document)| {
+            let path = document.path.clone().unwrap_or_else(|| PathBuf::from(uri.as_str()));
+            (self.input.owner(&path) == self.root).then_some(path)
+        });
+        let mut files: Vec<PathBuf> = open.collect();
+        let ran = self.results.map(Results::project_files).unwrap_or_default();
+        let ran = ran.iter().map(|file| file.path()).filter(|path| self.input.document(path).is_none());
+        files.extend(ran.map(Path::to_owned));
+        files
+    }
+
+    fn outline(&self, path: &Path) -> Option<Arc<Outline>> {
+        match self.input.document(path) {
+            Some(document) => Some(document.outline()),
+            None => Some(self.results?.file(path)?.outline()),
+        }
+    }
+
+    fn line_then(&self, path: &Path, line: u32) -> Option<u32> {
+        self.results?.file(path)?;
+        match self.input.document(path) {
+            Some(document) => Some(document.match_of((line as usize).checked_sub(1)?)?.line),
+            None => Some(line),
+        }
+    }
+
+    fn first_line_then(&self, path: &Path, def_line: u32) -> Option<u32> {
+        Some(self.results?.file(path)?.outline().function_at(def_line)?.first_line)
+    }
 }
 
-fn wrong_limit(range: Range, message: String) -> Diagnostic {
+fn wrong_limit(problem: &Problem, range: Range) -> Diagnostic {
+    let code = problem.kind.code();
     Diagnostic {
         range,
-        severity: Some(DiagnosticSeverity::WARNING),
-        code: Some(NumberOrString::String("wrong-limit".into())),
+        severity: Some(match problem.kind {
+            ProblemKind::Wrong | ProblemKind::Unused => DiagnosticSeverity::WARNING,
+            ProblemKind::Unread => DiagnosticSeverity::INFORMATION,
+        }),
+        code: Some(NumberOrString::String(code.into())),
+        code_description: code_description(code),
         source: Some("heaphint".into()),
-        message,
+        message: problem.message.clone(),
+        tags: (problem.kind == ProblemKind::Unused).then(|| vec![DiagnosticTag::UNNECESSARY]),
         ..Diagnostic::default()
-    }
-}
-
-impl Results {
-    /// The `def` line of a function by its first line, which is that of its first decorator.
-    pub(super) fn def_line(&self, path: &Path, first_line: u32) -> u32 {
-        let outline = self.file(path).map(FileResults::outline);
-        let function = outline.and_then(|o| o.functions.iter().find(|f| f.first_line == first_line).cloned());
-        function.map_or(first_line, |function| function.def_line)
     }
 }

@@ -1,21 +1,24 @@
 //! Limits compared with the figures of the last run, as diagnostics. Nothing is run again for it.
 
+mod explained;
 mod findings;
 mod limits;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lsp_types::notification::PublishDiagnostics;
-use lsp_types::{Diagnostic, MessageType, PublishDiagnosticsParams, Url};
+use lsp_types::{Diagnostic, DiagnosticSeverity, MessageType, PublishDiagnosticsParams, Url};
 
+use self::limits::Seen;
 use super::documents::{Document, Text};
 use super::ext::Units;
 use super::features::Features;
-use super::results::Results;
+use super::results::{Results, Shown};
 use super::server::Server;
-use super::sources::read_source;
+use crate::limits::{BaselineFile, Existing, Written};
+use crate::python::read_source;
 
 /// Diagnostics by file.
 type Diagnostics = BTreeMap<Url, Vec<Diagnostic>>;
@@ -24,19 +27,46 @@ type Diagnostics = BTreeMap<Url, Vec<Diagnostic>>;
 struct Input {
     features: Features,
     units: Units,
+    severity: DiagnosticSeverity,
     roots: BTreeSet<PathBuf>,
     documents: Vec<(Url, Arc<Document>)>,
-    results: Option<Arc<Results>>,
+    shown: Shown,
+}
+
+/// What is known to exist in projects, from one comparison to the next.
+#[derive(Default)]
+struct Known(HashMap<PathBuf, (Moment, Existing)>);
+
+/// Files are looked at again when another run is shown.
+type Moment = Option<(u32, u64)>;
+
+impl Known {
+    fn of(&mut self, root: &Path, results: Option<&Results>) -> &mut Existing {
+        let moment = results.map(|results| {
+            let session = results.profile.session();
+            (session.pid, session.started_unix_ms)
+        });
+        let known = self.0.entry(root.to_owned()).or_insert_with(|| (moment, Existing::new(root)));
+        if known.0 != moment {
+            *known = (moment, Existing::new(root));
+        }
+        &mut known.1
+    }
 }
 
 /// Compares whenever somebody asks for it on [`Server::check`], one comparison at a time.
 pub fn keep_checking(server: Arc<Server>) {
     tokio::spawn(async move {
         let mut published = Diagnostics::new();
+        let known = Arc::new(Mutex::new(Known::default()));
         loop {
             server.check.notified().await;
-            let input = Input::now(&server);
-            match tokio::task::spawn_blocking(move || input.diagnostics()).await {
+            let (input, known) = (Input::now(&server), known.clone());
+            let compare = move || {
+                let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+                input.diagnostics(&mut known)
+            };
+            match tokio::task::spawn_blocking(compare).await {
                 Ok(diagnostics) => {
                     publish(&server, &published, &diagnostics);
                     published = diagnostics;
@@ -65,30 +95,64 @@ fn publish(server: &Server, published: &Diagnostics, diagnostics: &Diagnostics) 
 impl Input {
     fn now(server: &Server) -> Self {
         let state = server.state();
-        let results = state.shown.last().cloned();
-        let roots = results.iter().map(|results| &results.root).chain(&state.folders);
-        let roots: BTreeSet<_> = roots.cloned().collect();
+        let roots = state.shown.all().iter().map(|results| &results.root).chain(&state.folders);
         Self {
             features: state.features,
             units: state.settings.units,
-            roots,
+            severity: DiagnosticSeverity::WARNING,
+            roots: roots.cloned().collect(),
             documents: state.documents.all().map(|(uri, document)| (uri.clone(), document.clone())).collect(),
-            results,
+            shown: state.shown.clone(),
         }
     }
 
-    fn diagnostics(&self) -> Diagnostics {
+    fn diagnostics(&self, known: &mut Known) -> Diagnostics {
         let mut diagnostics = Diagnostics::new();
-        let limits = self.limits(&mut diagnostics);
-        if let Some(results) = &self.results {
-            self.findings(results, &limits, &mut diagnostics);
+        for root in &self.roots {
+            self.project(root, known, &mut diagnostics);
         }
+        let seen = Seen { input: self, root: None, results: None };
+        let mut written = Written::default();
+        written.add_sources(&seen);
+        seen.show(&written.problems, &mut diagnostics);
         diagnostics.retain(|_, list| !list.is_empty());
         diagnostics
     }
 
+    /// What is wrong with the limits of a project, and where its run exceeded them.
+    fn project(&self, root: &Path, known: &mut Known, diagnostics: &mut Diagnostics) {
+        // What a program holds while it runs is neither its peak nor a leak.
+        let results = self.shown.of_root(root).filter(|results| !results.live).map(Arc::as_ref);
+        let seen = Seen { input: self, root: Some(root), results };
+        let mut written = Written::configuration(root, &seen);
+        written.add_sources(&seen);
+        let existing = known.of(root, results);
+        match results {
+            Some(results) => {
+                let accepted =
+                    written.asks_for_growth().then(|| BaselineFile(written.baseline.clone()).read());
+                let accepted = accepted.and_then(|read| written.accepted(read));
+                let verdict = written.compare(&results.profile, accepted.as_ref(), None, existing);
+                self.findings(results, &verdict.findings, diagnostics);
+            }
+            None => written.find_unused_without_run(existing),
+        }
+        seen.show(&written.problems, diagnostics);
+    }
+
+    /// The project that a file's limits belong to: the innermost one around it, or the one whose run knows it.
+    fn owner(&self, path: &Path) -> Option<&Path> {
+        let around = self.roots.iter().filter(|root| path.starts_with(root));
+        let around = around.max_by_key(|root| root.as_os_str().len()).map(PathBuf::as_path);
+        around.or_else(|| self.shown.of_file(path).map(|(results, _)| results.root.as_path()))
+    }
+
     fn open(&self, path: &Path) -> Option<&(Url, Arc<Document>)> {
-        self.documents.iter().find(|(_, document)| document.path.as_deref() == Some(path))
+        self.documents.iter().find(|(uri, document)| match &document.path {
+            Some(held) => held == path,
+            // What is no file has its URI instead.
+            None => Path::new(uri.as_str()) == path,
+        })
     }
 
     fn document(&self, path: &Path) -> Option<&Arc<Document>> {

@@ -12,8 +12,7 @@ use anyhow::{Context, bail};
 
 use crate::launch::{Target, configuration};
 use crate::lsp::ext::{ProfileParams, ProfileWhat};
-use crate::lsp::sources::read_source;
-use crate::python::{Outline, TestRunner};
+use crate::python::{Outline, TestRunner, read_source};
 
 /// The modules that run tests.
 pub const PYTEST: &str = "pytest";

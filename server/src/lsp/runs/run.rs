@@ -22,8 +22,9 @@ use crate::launch::{Launch, exit_code};
 use crate::lsp::captures;
 use crate::lsp::ext::{ProfileParams, RunFinished, RunFinishedNotification, RunOutcome, Units};
 use crate::lsp::server::Server;
-use crate::lsp::sources::{Sources, read_source};
+use crate::lsp::sources::Sources;
 use crate::lsp::wording;
+use crate::python::read_source;
 
 /// How often progress is reported.
 const REPORT: Duration = Duration::from_millis(500);

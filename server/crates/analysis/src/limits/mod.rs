@@ -1,81 +1,59 @@
 //! Limits that people wrote down, and the findings where a profile exceeds them.
 //!
-//! Where limits are written (`pyproject.toml`, comments in source files) is read elsewhere; here are the texts'
-//! parsers and the comparison.
+//! Files are read elsewhere; here are the parsers of what is written in them, and the comparison.
 
+mod baseline;
 mod comment;
+mod condition;
+mod config;
 mod evaluate;
-mod toml;
+mod finding;
+mod growth;
+mod pattern;
+mod source;
+
+pub use baseline::{AcceptedFunction, AcceptedRun, Baseline, BaselineError};
+pub use comment::{CommentError, Remark, parse_comment};
+pub use condition::{Conditions, command_of};
+pub use config::{Config, ConfigFile, parse_config};
+pub use evaluate::{Context, Verdict, evaluate};
+pub use finding::{Amount, Finding, FindingKind};
+pub use growth::Growth;
+pub use pattern::{FilePattern, NamePattern};
+pub use source::{LimitSource, Problem, ProblemKind};
 
 use std::ops::RangeInclusive;
 
-pub use self::toml::{ConfigError, parse_pyproject};
-pub use comment::parse_comment;
-pub use evaluate::{Finding, evaluate};
-
-/// Where a limit is written.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LimitSource {
-    /// Absolute path.
-    pub file: String,
-    /// 1-based.
-    pub line: u32,
-}
-
-/// Files by a pattern such as `app/*.py`, relative to a folder. `*` does not cross folders, `**` does.
-#[derive(Clone, Debug)]
-pub struct FilePattern {
-    root: String,
-    matcher: globset::GlobMatcher,
-}
-
-impl FilePattern {
-    /// `pattern` below the folder `root`.
-    ///
-    /// # Errors
-    /// When the pattern is malformed; the text says how.
-    pub fn new(pattern: &str, root: &str) -> Result<Self, String> {
-        let relative = pattern.strip_prefix("./").unwrap_or(pattern);
-        let matcher = globset::GlobBuilder::new(relative)
-            .literal_separator(true)
-            .build()
-            .map_err(|error| format!("`{pattern}` is not a file pattern: {}", error.kind()))?
-            .compile_matcher();
-        Ok(Self { root: root.to_owned(), matcher })
-    }
-
-    /// Whether a file with this absolute path is meant.
-    #[must_use]
-    pub fn matches(&self, path: &str) -> bool {
-        crate::path::below(path, &self.root).is_some_and(|relative| self.matcher.is_match(relative))
-    }
-}
-
 /// What a limit is about.
 #[derive(Clone, Debug)]
-pub enum LimitScope {
-    /// The process's peak.
-    Peak,
-    /// Functions of some files, by plain or qualified name: their `max`, total.
+pub enum Scope {
+    /// The process as a whole.
+    Process,
+    /// Functions of some files, by plain or qualified name.
     Functions {
         /// The files.
         files: FilePattern,
-        /// The name.
-        name: String,
+        /// The names.
+        name: NamePattern,
     },
-    /// Each line of some files: its `max`, total.
+    /// Each line of some files.
     Lines {
         /// The files.
         files: FilePattern,
     },
-    /// The function of one file that begins in these lines (its first decorator to its `def`): its `max`, total.
+    /// The import of a module, with all that it imports.
+    Import {
+        /// `app.cli`.
+        module: String,
+    },
+    /// The function of one file that begins in these lines (its first decorator to its `def`).
     FunctionAt {
         /// Absolute path.
         file: String,
         /// 1-based.
         lines: RangeInclusive<u32>,
     },
-    /// One line: its `max`, total.
+    /// One line.
     LineAt {
         /// Absolute path.
         file: String,
@@ -84,36 +62,48 @@ pub enum LimitScope {
     },
 }
 
-/// A number of bytes that somebody wrote down and that a figure must not exceed.
+/// The figure that a limit is about, and what it must not exceed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Bytes: the process's peak; of everything else its `max`, total.
+    Held(u64),
+    /// Bytes of the process's largest resident set.
+    Resident(u64),
+    /// Bytes that each line of the project, with the libraries it called, still held at the end.
+    Leaked(u64),
+    /// Allocations ever made.
+    Allocations(u64),
+    /// Growth of the same bytes as [`Self::Held`] since the accepted run.
+    Growth(Growth),
+}
+
+/// A number that somebody wrote down and that a figure must not exceed.
 #[derive(Clone, Debug)]
 pub struct Limit {
     /// What must not exceed it.
-    pub scope: LimitScope,
-    /// The number of bytes.
-    pub bytes: u64,
-    /// Where it is written.
+    pub scope: Scope,
+    /// Which of its figures, and the number.
+    pub bound: Bound,
+    /// The runs that it is about.
+    pub conditions: Conditions,
+    /// Where the number is written.
     pub source: LimitSource,
 }
 
-/// What kind of thing exceeded a limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FindingKind {
-    /// The process's peak.
-    Peak,
-    /// A function's own maximum.
-    Function,
-    /// A line's own maximum.
-    Line,
+/// Lines whose findings nobody wants to see: one line, or the first lines of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ignored {
+    /// Absolute path.
+    pub file: String,
+    /// 1-based.
+    pub lines: RangeInclusive<u32>,
 }
 
-impl FindingKind {
-    /// Its name in machine-readable output.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Peak => "peak",
-            Self::Function => "function",
-            Self::Line => "line",
-        }
-    }
+/// Everything that is written down about limits.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// The limits.
+    pub limits: Vec<Limit>,
+    /// What is left out of the findings.
+    pub ignored: Vec<Ignored>,
 }

@@ -6,6 +6,7 @@
 mod build;
 mod callers;
 mod graph;
+mod imports;
 mod lines;
 mod modules;
 mod origin;
@@ -28,6 +29,7 @@ pub use graph::{Graph, GraphFile, GraphFunction, GraphNode, GraphSite, GraphThre
 use lines::Maxima;
 
 pub use callers::{Caller, Callers, Step};
+pub use imports::ImportFigures;
 pub use lines::{FileFigures, FunctionFigures, LineFigures};
 pub use modules::ModuleFigures;
 pub use origin::Origin;

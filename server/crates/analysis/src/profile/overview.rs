@@ -3,7 +3,7 @@
 use heaphint_format::{Allocator, SIZE_CLASSES, size_class_lower_bound};
 use rustc_hash::FxHashMap;
 
-use super::{Frame, LineId, NodeId, Profile};
+use super::{Frame, LineId, NodeId, Profile, Through};
 use crate::{Figure, Figures};
 
 /// What a thread allocated.
@@ -122,16 +122,17 @@ impl Profile {
     /// [`Figure::Max`], which single stacks do not have, the peak is meant.
     #[must_use]
     pub fn project_lines(&self, figure: Figure) -> Vec<ProjectLine<'_>> {
+        self.project_lines_through(Through::Anything, figure)
+    }
+
+    /// The same of the stacks through a place only.
+    #[must_use]
+    pub fn project_lines_through(&self, through: Through<'_>, figure: Figure) -> Vec<ProjectLine<'_>> {
         let figure = if figure == Figure::Max { Figure::Peak } else { figure };
-        // Parents come first, so each node's answer is its own or its parent's.
-        let mut innermost: Vec<Option<NodeId>> = vec![None; self.nodes.len()];
-        for (index, node) in self.nodes.iter().enumerate().skip(1) {
-            let in_project = self.in_project[self.lines[node.line.index()].0.index()];
-            let own = in_project.then_some(NodeId(index as u32));
-            innermost[index] = own.or(innermost[node.parent.index()]);
-        }
+        let chosen = self.nodes_through(through);
+        let innermost = self.innermost_project_nodes();
         let mut sums: FxHashMap<LineId, (NodeId, Figures)> = FxHashMap::default();
-        for site in &self.sites {
+        for site in self.sites.iter().filter(|site| chosen[site.node.index()]) {
             if let Some(node) = innermost[site.node.index()] {
                 let sum = sums.entry(self.nodes[node.index()].line).or_insert((node, Figures::default()));
                 sum.0 = sum.0.min(node);
@@ -153,6 +154,18 @@ impl Profile {
                 .then_with(|| (a.location.file, a.location.line).cmp(&(b.location.file, b.location.line)))
         });
         lines
+    }
+
+    /// For each stack its innermost frame of the project.
+    pub(super) fn innermost_project_nodes(&self) -> Vec<Option<NodeId>> {
+        // Parents come first, so each node's answer is its own or its parent's.
+        let mut innermost: Vec<Option<NodeId>> = vec![None; self.nodes.len()];
+        for (index, node) in self.nodes.iter().enumerate().skip(1) {
+            let in_project = self.in_project[self.lines[node.line.index()].0.index()];
+            let own = in_project.then_some(NodeId(index as u32));
+            innermost[index] = own.or(innermost[node.parent.index()]);
+        }
+        innermost
     }
 
     /// The `most` locations that allocated most: by bytes, or by number for `by_count`.

@@ -49,6 +49,18 @@ pub enum Through<'a> {
         /// 1-based.
         first_line: u32,
     },
+    /// A line of the project that calls no other: the stack is its own, with the libraries it called.
+    ProjectLine {
+        /// Absolute path.
+        file: &'a str,
+        /// 1-based.
+        line: u32,
+    },
+    /// The import of a module or of a package around it.
+    Import {
+        /// `app.cli`.
+        module: &'a str,
+    },
 }
 
 /// What one stack allocated, over all threads and allocators.
@@ -91,7 +103,7 @@ impl Profile {
     }
 
     /// For each node, whether the place is on the stack it stands for.
-    fn nodes_through(&self, through: Through<'_>) -> Vec<bool> {
+    pub(super) fn nodes_through(&self, through: Through<'_>) -> Vec<bool> {
         let file_id = |name: &str| self.file_names.iter().position(|held| held == name);
         let mut chosen = vec![false; self.nodes.len()];
         match through {
@@ -102,6 +114,22 @@ impl Profile {
                         let (node_file, node_line) = self.lines[node.line.index()];
                         node_file.index() == file && node_line == line
                     });
+                }
+            }
+            Through::ProjectLine { file, line } => {
+                if let Some(file) = file_id(file) {
+                    for (chosen, innermost) in chosen.iter_mut().zip(self.innermost_project_nodes()) {
+                        *chosen = innermost.is_some_and(|node| {
+                            let (node_file, node_line) = self.lines[self.nodes[node.index()].line.index()];
+                            node_file.index() == file && node_line == line
+                        });
+                    }
+                }
+            }
+            Through::Import { module } => {
+                let executed = self.import_nodes(module);
+                for (index, node) in self.nodes.iter().enumerate().skip(1) {
+                    chosen[index] = chosen[node.parent.index()] || executed.contains(&NodeId(index as u32));
                 }
             }
             Through::Function { file, qualname, first_line } => {

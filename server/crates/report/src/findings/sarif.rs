@@ -1,0 +1,147 @@
+//! Findings as SARIF 2.1.0, the format of code scanners.
+//!
+//! Source: OASIS, "Static Analysis Results Interchange Format (SARIF) Version 2.1.0".
+
+use std::io::{self, Write};
+
+use heaphint_analysis::limits::{Finding, Problem, ProblemKind};
+use heaphint_analysis::{StackFigures, format_size};
+use serde_json::{Value, json};
+
+use super::{CODES, FindingsReport, explanation, finding_sentence};
+use crate::json::write;
+
+/// The base of relative paths: the top of the sources.
+const BASE: &str = "%SRCROOT%";
+
+/// Writes one run with all findings.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn findings_sarif(out: &mut dyn Write, report: &FindingsReport<'_>) -> io::Result<()> {
+    let rules: Vec<Value> = CODES
+        .iter()
+        .map(|code| {
+            json!({
+                "id": code,
+                "shortDescription": {"text": explanation(code)},
+                "defaultConfiguration": {"level": if *code == "unused-limit" || *code == "unread-limit" { "warning" } else { "error" }},
+            })
+        })
+        .collect();
+    let problems = report.problems.iter().map(|problem| problem_result(report, problem));
+    let findings = report.findings.iter().map(|finding| finding_result(report, finding));
+    let document = json!({
+        "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {"name": "heaphint", "version": report.version, "rules": rules}},
+            "columnKind": "unicodeCodePoints",
+            "results": problems.chain(findings).collect::<Vec<_>>(),
+        }],
+    });
+    write(out, &document)
+}
+
+fn finding_result(report: &FindingsReport<'_>, finding: &Finding<'_>) -> Value {
+    let (place, limit) = (report.place(finding), report.limit_place(finding));
+    let mut location =
+        json!({"physicalLocation": physical(place.file, json!({"startLine": place.line.max(1)}))});
+    if let Some(function) = finding.function {
+        location["logicalLocations"] = json!([{"name": function, "kind": "function"}]);
+    }
+    let source = &finding.limit_source;
+    let region = json!({"startLine": source.line.max(1), "startColumn": source.column.max(1)});
+    let stacks: Vec<Value> =
+        finding.stacks.stacks.iter().map(|stack| stack_value(report, finding, stack)).collect();
+    let mut properties = json!({"kind": finding.kind.name()});
+    for (name, value) in [
+        ("measuredBytes", finding.measured.bytes()),
+        ("measuredCount", finding.measured.allocations()),
+        ("limitBytes", finding.limit.bytes()),
+        ("limitCount", finding.limit.allocations()),
+    ] {
+        if let Some(value) = value {
+            properties[name] = json!(value);
+        }
+    }
+    if let Some(why) = finding.inexact {
+        properties["exact"] = json!(false);
+        properties["why"] = json!(why.why());
+    }
+    let mut result = json!({
+        "ruleId": finding.kind.code(),
+        "ruleIndex": rule_index(finding.kind.code()),
+        "level": "error",
+        "message": {"text": finding_sentence(finding, report.units)},
+        "locations": [location],
+        "relatedLocations": [{
+            "id": 1,
+            "message": {"text": "The limit is written here."},
+            "physicalLocation": physical(limit.file, region),
+        }],
+        "properties": properties,
+    });
+    if !stacks.is_empty() {
+        result["stacks"] = json!(stacks);
+    }
+    result
+}
+
+fn stack_value(report: &FindingsReport<'_>, finding: &Finding<'_>, stack: &StackFigures<'_>) -> Value {
+    // The format wants the innermost frame first.
+    let frames: Vec<Value> = stack
+        .frames
+        .iter()
+        .rev()
+        .map(|frame| {
+            let mut location = json!({"logicalLocations": [{"name": frame.function, "kind": "function"}]});
+            if !frame.file.starts_with('<') {
+                let region = json!({"startLine": frame.line.max(1)});
+                location["physicalLocation"] = physical(report.path(frame.file), region);
+            }
+            json!({"location": location})
+        })
+        .collect();
+    let size = format_size(stack.bytes, report.units);
+    json!({"message": {"text": format!("{size} ({})", finding.stacks.by.name())}, "frames": frames})
+}
+
+fn problem_result(report: &FindingsReport<'_>, problem: &Problem) -> Value {
+    let source = &problem.source;
+    let region = json!({"startLine": source.line.max(1), "startColumn": source.column.max(1)});
+    json!({
+        "ruleId": problem.kind.code(),
+        "ruleIndex": rule_index(problem.kind.code()),
+        "level": if problem.kind == ProblemKind::Wrong { "error" } else { "warning" },
+        "message": {"text": problem.message},
+        "locations": [{"physicalLocation": physical(report.path(&source.file), region)}],
+    })
+}
+
+fn rule_index(code: &str) -> usize {
+    CODES.iter().position(|other| *other == code).unwrap_or_default()
+}
+
+fn physical(file: &str, region: Value) -> Value {
+    let artifact = if file.starts_with('/') {
+        json!({"uri": format!("file://{}", encoded(file))})
+    } else {
+        json!({"uri": encoded(file), "uriBaseId": BASE})
+    };
+    json!({"artifactLocation": artifact, "region": region})
+}
+
+/// A path as a part of a URI.
+fn encoded(path: &str) -> String {
+    let mut uri = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                uri.push(char::from(byte))
+            }
+            other => uri += &format!("%{other:02X}"),
+        }
+    }
+    uri
+}

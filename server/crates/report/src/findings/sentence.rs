@@ -1,0 +1,80 @@
+//! A finding as one sentence: the same in editors, terminals and reports.
+
+use heaphint_analysis::limits::{Amount, Finding, FindingKind};
+use heaphint_analysis::{Inexact, Units, format_size};
+
+use crate::text::grouped;
+
+/// What a finding says, with its full stop.
+#[must_use]
+pub fn finding_sentence(finding: &Finding<'_>, units: Units) -> String {
+    let about = match finding.inexact {
+        None => "",
+        Some(Inexact::MaxIsLowerBound | Inexact::SumsOnly) => "at least ",
+        Some(_) => "about ",
+    };
+    let measured = format!("{about}{}", shown(finding.measured, units));
+    let subject = subject(finding);
+    let what = match (finding.kind, finding.function) {
+        (FindingKind::Peak, _) => format!("The program's memory peaked at {measured}"),
+        (FindingKind::Rss, _) => format!("The program's resident memory (RSS) peaked at {measured}"),
+        (FindingKind::Growth, _) if finding.file.is_none() => {
+            format!("The program's memory peaked at {measured}")
+        }
+        (FindingKind::Leak, Some(function)) if finding.is_function => {
+            format!("This line still held {measured} from `{function}` at the end")
+        }
+        (FindingKind::Leak, _) => format!("This line still held {measured} at the end"),
+        (FindingKind::Allocations, _) => format!("{subject} made {measured}"),
+        _ => format!("{subject} held up to {measured}"),
+    };
+    format!("{what}, {}.", excess(finding, units))
+}
+
+/// The limit of a finding as a sentence of its own, for the place where it is written.
+#[must_use]
+pub fn limit_sentence(finding: &Finding<'_>, units: Units) -> String {
+    match finding.growth {
+        Some((_, growth)) => format!("The limit: {} more than the accepted run.", growth.shown(units)),
+        None => format!("The limit of {}.", shown(finding.limit, units)),
+    }
+}
+
+/// Who it was.
+fn subject(finding: &Finding<'_>) -> String {
+    match (&finding.module, finding.function) {
+        (Some(module), _) => format!("`import {module}`"),
+        (None, Some(function)) if finding.is_function => format!("`{function}`"),
+        (None, _) if finding.file.is_none() => "The program".to_owned(),
+        (None, _) => "This line".to_owned(),
+    }
+}
+
+/// By how much.
+fn excess(finding: &Finding<'_>, units: Units) -> String {
+    if let Some((accepted, growth)) = finding.growth {
+        return format!(
+            "more than the {} of the accepted run and the {} by which it may grow",
+            format_size(accepted, units),
+            growth.shown(units)
+        );
+    }
+    let limit = shown(finding.limit, units);
+    let each = if finding.kind == FindingKind::Leak { " for one line" } else { "" };
+    // Two sizes that look the same would make a riddle.
+    match (finding.measured, finding.limit) {
+        (Amount::Bytes(measured), Amount::Bytes(most)) if shown(finding.measured, units) == limit => {
+            let over = format_size(measured.saturating_sub(most), units);
+            format!("{over} more than the limit of {limit}{each}")
+        }
+        _ => format!("more than the limit of {limit}{each}"),
+    }
+}
+
+fn shown(amount: Amount, units: Units) -> String {
+    match amount {
+        Amount::Bytes(bytes) => format_size(bytes, units),
+        Amount::Allocations(1) => "1 allocation".to_owned(),
+        Amount::Allocations(count) => format!("{} allocations", grouped(count)),
+    }
+}
