@@ -5,6 +5,7 @@
 
 mod captures;
 mod cli;
+mod cli_screens;
 mod cli_views;
 mod interpreters;
 mod kill;

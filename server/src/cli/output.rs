@@ -8,6 +8,8 @@ use clap::ValueEnum;
 use heaphint_analysis::{SizeError, Units, parse_size};
 use heaphint_report::Look;
 
+use crate::tui::{self, App};
+
 /// How sizes are shown.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 pub enum UnitsArgument {
@@ -42,6 +44,20 @@ pub fn look(units: UnitsArgument) -> Look {
 pub fn write(document: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     document(&mut out).and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// Whether somebody sits at a terminal that screens can be drawn on.
+pub fn is_interactive() -> bool {
+    let is_capable = std::env::var_os("TERM").is_some_and(|term| term != "dumb");
+    is_capable && io::stdout().is_terminal() && io::stdin().is_terminal()
+}
+
+/// Shows screens until somebody has seen enough.
+///
+/// # Errors
+/// When the terminal cannot be used.
+pub fn interact(app: &mut App<'_>) -> anyhow::Result<()> {
+    tui::show(app).context("cannot use the terminal")
 }
 
 /// Reads `--min`: a size, or a plain 0.

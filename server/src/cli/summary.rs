@@ -1,18 +1,20 @@
 //! `heaphint summary`: the run by function, line or file.
 
 use clap::{Args, ValueEnum};
-use heaphint_analysis::{Figure, SummaryBy};
-use heaphint_report::{SummarySort, SummaryView, summary_json, summary_text};
+use heaphint_analysis::{Figure, SummaryBy, TreeOptions};
+use heaphint_report::{Sources, SummarySort, SummaryView, summary_json, summary_text};
 
 use super::Usage;
 use super::figure::{CountsArgument, FigureArguments};
+use super::input::read_source;
 use super::output::{self, UnitsArgument, parse_minimum};
 use super::part::PartArguments;
+use crate::tui::{App, Settings, View};
 
 /// Rows of a summary that nobody can scroll.
 const USUAL_ROWS: usize = 30;
 
-/// Show what functions, lines or files allocated
+/// Show what functions, lines or files allocated, interactively on a terminal
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -39,6 +41,9 @@ pub struct Arguments {
     /// Print JSON (see the README for its schema)
     #[arg(long)]
     json: bool,
+    /// Print text, on a terminal, too
+    #[arg(long, conflicts_with = "json")]
+    text: bool,
     /// How sizes are shown
     #[arg(long, value_enum, default_value_t)]
     units: UnitsArgument,
@@ -97,6 +102,16 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
         )
         .into());
     }
+    let look = output::look(arguments.units);
+    let is_choice = arguments.min.is_some() || arguments.rows.is_some();
+    if !arguments.json && !arguments.text && !is_choice && output::is_interactive() {
+        let tree = TreeOptions { selection, hide_imports: !arguments.imports, ..TreeOptions::default() };
+        let (by, sort) = (arguments.by.into(), arguments.sort.into());
+        let settings = Settings { view: View::Summary, measure, tree, by, sort };
+        let source = |path: &str| read_source(path, profile.session());
+        output::interact(&mut App::new(&profile, Sources::new(&source), look, settings))?;
+        return Ok(0);
+    }
     let mut summary = profile.summary(arguments.by.into(), &selection);
     if !arguments.imports && !arguments.json {
         summary.rows.retain(|row| !row.location.is_some_and(|frame| frame.is_import_system()));
@@ -112,7 +127,7 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     if arguments.json {
         output::write(|out| summary_json(out, &profile, &summary, &view))?;
     } else {
-        output::write(|out| summary_text(out, &profile, &summary, &view, &output::look(arguments.units)))?;
+        output::write(|out| summary_text(out, &profile, &summary, &view, &look))?;
     }
     Ok(0)
 }

@@ -1,18 +1,19 @@
 //! `heaphint tree`: the stacks as one tree.
 
 use clap::Args;
-use heaphint_analysis::{Tree, TreeOptions};
-use heaphint_report::{TreeView, tree_json, tree_text};
+use heaphint_analysis::{SummaryBy, Tree, TreeOptions};
+use heaphint_report::{Sources, SummarySort, TreeView, tree_json, tree_text};
 
 use super::figure::{CountsArgument, FigureArguments};
 use super::input::read_source;
 use super::output::{self, UnitsArgument, parse_minimum};
 use super::part::PartArguments;
+use crate::tui::{App, Settings, View};
 
 /// Parts of the whole that are shown of a tree that nobody can unfold.
 const USUAL_SHARE: u64 = 100;
 
-/// Show the stacks as one tree
+/// Show the stacks as one tree, interactively on a terminal
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -26,6 +27,9 @@ pub struct Arguments {
     /// Print JSON (see the README for its schema)
     #[arg(long)]
     json: bool,
+    /// Print text, on a terminal, too
+    #[arg(long, conflicts_with = "json")]
+    text: bool,
     /// How sizes are shown
     #[arg(long, value_enum, default_value_t)]
     units: UnitsArgument,
@@ -61,6 +65,15 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
         hide_imports: !shape.imports && !arguments.json,
         inverted: shape.inverted,
     };
+    let source = |path: &str| read_source(path, profile.session());
+    let look = output::look(arguments.units);
+    let is_choice = shape.min.is_some() || shape.depth.is_some();
+    if !arguments.json && !arguments.text && !is_choice && output::is_interactive() {
+        let (by, sort) = (SummaryBy::default(), SummarySort::default());
+        let settings = Settings { view: View::Tree, measure, tree: options, by, sort };
+        output::interact(&mut App::new(&profile, Sources::new(&source), look, settings))?;
+        return Ok(0);
+    }
     let tree = Tree::new(&profile, &options);
     let depth = shape.depth.unwrap_or(usize::MAX);
     if arguments.json {
@@ -71,7 +84,6 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     let whole = tree.nodes().first().map_or(0, |root| root.total.of(measure));
     let min = shape.min.unwrap_or(whole / USUAL_SHARE).max(1);
     let view = TreeView { measure, min, depth };
-    let source = |path: &str| read_source(path, profile.session());
-    output::write(|out| tree_text(out, &profile, &tree, &view, &output::look(arguments.units), &source))?;
+    output::write(|out| tree_text(out, &profile, &tree, &view, &look, &source))?;
     Ok(0)
 }

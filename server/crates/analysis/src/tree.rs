@@ -130,6 +130,12 @@ impl<'a> Tree<'a> {
         &self.nodes[id.index()]
     }
 
+    /// The id of the node at a position in [`Self::nodes`], if there is one.
+    #[must_use]
+    pub fn id(&self, index: usize) -> Option<TreeId> {
+        (index < self.nodes.len()).then_some(TreeId(index as u32))
+    }
+
     /// All nodes; the first is the root, and children come after their parents.
     #[must_use]
     pub fn nodes(&self) -> &[TreeNode<'a>] {
