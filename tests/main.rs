@@ -7,6 +7,7 @@ mod captures;
 mod cli;
 mod cli_screens;
 mod cli_views;
+mod embedding;
 mod interpreters;
 mod kill;
 mod limits;

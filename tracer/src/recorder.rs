@@ -41,6 +41,8 @@ pub mod mode {
     pub const RECORDING: u32 = 1;
     /// Hooks only call what they hook.
     pub const INERT: u32 = 2;
+    /// Python is loaded, and recording begins when there is an interpreter.
+    pub const WATCHING: u32 = 3;
 }
 
 /// A page that reads as zero in a forked child: that is how a child finds out that it is one, whatever way it was

@@ -1,4 +1,4 @@
-//! The beginning: in the process that the launcher started, and in each child that it forks.
+//! The beginning: in the process that becomes a Python interpreter, and in each child that it forks.
 
 use core::ffi::{CStr, c_char, c_int};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -12,11 +12,18 @@ use crate::{intern, real, sys, thread};
 
 const CAPTURE: &CStr = c"HEAPHINT_CAPTURE";
 const PROJECT: &CStr = c"HEAPHINT_PROJECT";
-const PREVIOUS_PRELOAD: &CStr = c"HEAPHINT_PRELOAD";
-const PRELOAD: &CStr = c"LD_PRELOAD";
+/// Holds what `LD_PRELOAD` was. Without the first part it is the entry that is to be put back.
+const PREVIOUS_PRELOAD: &CStr = c"HEAPHINT_LD_PRELOAD";
+const PREFIX: &str = "HEAPHINT_";
 /// `plain` reads every frame at every walk and writes nothing into frames.
 const WALK: &CStr = c"HEAPHINT_WALK";
+/// Variables that the launcher, or a test, has set.
+const OURS: [&CStr; 6] = [c"LD_PRELOAD", CAPTURE, PROJECT, WALK, c"HEAPHINT_CRASH_AT", c"HEAPHINT_EVENT_LOG"];
 const LONGEST_COMMAND: usize = 64 * 1024;
+
+unsafe extern "C" {
+    static environ: *mut *mut c_char;
+}
 
 /// Whether a recording was begun in this process or in the one it was forked from.
 static BEGAN: AtomicBool = AtomicBool::new(false);
@@ -58,17 +65,30 @@ extern "C" fn constructor(_: c_int, _: *const *const c_char, _: *const *const c_
     python::watch_code_deaths(intern::code_died);
     thread::create_key();
     register_exit_hook();
+    MODE.mode.store(mode::WATCHING, Ordering::Relaxed);
+}
+
+/// Called at events of a process that has Python loaded: begins as soon as there is an interpreter. Until then it may be
+/// a program that only can run Python, as perf and gdb can, or one that starts another program, which is then for us.
+/// Whether recording has begun.
+pub fn begin_with_interpreter() -> bool {
+    let (watching, inert) = (mode::WATCHING, mode::INERT);
+    if !python::has_interpreter()
+        || MODE.mode.compare_exchange(watching, inert, Ordering::Relaxed, Ordering::Relaxed).is_err()
+    {
+        return false;
+    }
+    let _errno = sys::ErrnoGuard::new();
     let page = (&raw const MODE).cast_mut().cast();
     let begun = sys::wipe_on_fork(page, size_of_val(&MODE)) && begin(false).is_ok();
     // The kill tests read their variables in `begin`.
     restore_environment();
-    if !begun {
-        MODE.mode.store(mode::INERT, Ordering::Relaxed);
-        return;
+    if begun {
+        RECORDER.lock().note_refusal();
+        BEGAN.store(true, Ordering::Relaxed);
+        MODE.mode.store(mode::RECORDING, Ordering::Relaxed);
     }
-    RECORDER.lock().note_refusal();
-    BEGAN.store(true, Ordering::Relaxed);
-    MODE.mode.store(mode::RECORDING, Ordering::Relaxed);
+    begun
 }
 
 /// Called at the first event of a forked child: gives it a capture of its own. Whether to record.
@@ -220,17 +240,44 @@ fn is_variable(name: &CStr, value: &CStr) -> bool {
 }
 
 /// The program and the processes it starts see the environment that they would see without us.
+///
+/// The entries are changed where they stand: `unsetenv` takes a lock, and this may be an event inside of `setenv`.
 fn restore_environment() {
-    // SAFETY: names end in NUL; no other thread changes the environment while constructors run.
+    // SAFETY: the C library's own variable. The interpreter has only begun, and nobody else changes the environment.
+    unsafe { keep_entries(environ, restored) };
+}
+
+/// What an entry of the environment, `name=value`, becomes; `None` when it goes.
+fn restored(entry: &CStr) -> Option<&CStr> {
+    let is_of = |name: &CStr| {
+        let rest = entry.to_bytes().strip_prefix(name.to_bytes());
+        rest.is_some_and(|rest| rest.first() == Some(&b'='))
+    };
+    if is_of(PREVIOUS_PRELOAD) {
+        let previous = entry.to_bytes_with_nul().get(PREFIX.len()..)?;
+        return CStr::from_bytes_with_nul(previous).ok();
+    }
+    (!OURS.into_iter().any(is_of)).then_some(entry)
+}
+
+/// Replaces each entry by what `kept` says, and closes the gaps.
+///
+/// # Safety
+///
+/// `entries` must be null or point to strings up to a null pointer, and nobody else may change them.
+unsafe fn keep_entries(entries: *mut *mut c_char, kept: impl for<'a> Fn(&'a CStr) -> Option<&'a CStr>) {
+    let (mut from, mut to) = (entries, entries);
+    // SAFETY: neither goes further than the null pointer at the end, and `to` is never ahead.
     unsafe {
-        let previous = libc::getenv(PREVIOUS_PRELOAD.as_ptr());
-        if previous.is_null() {
-            libc::unsetenv(PRELOAD.as_ptr());
-        } else {
-            libc::setenv(PRELOAD.as_ptr(), previous, 1);
+        while !from.is_null() && !(*from).is_null() {
+            if let Some(entry) = kept(CStr::from_ptr(*from)) {
+                *to = entry.as_ptr().cast_mut();
+                to = to.add(1);
+            }
+            from = from.add(1);
         }
-        for name in [CAPTURE, PROJECT, PREVIOUS_PRELOAD, WALK, c"HEAPHINT_CRASH_AT", c"HEAPHINT_EVENT_LOG"] {
-            libc::unsetenv(name.as_ptr());
+        if !to.is_null() {
+            *to = core::ptr::null_mut();
         }
     }
 }
@@ -252,5 +299,30 @@ mod tests {
         assert_eq!(path("/tmp/app.heaphint", false), "/tmp/app.heaphint");
         assert_eq!(path("/tmp/app.heaphint", true), "/tmp/app.4711.heaphint");
         assert_eq!(path("/t.mp/app", true), "/t.mp/app.4711");
+    }
+
+    #[test]
+    fn the_environment_is_as_before() {
+        let mut texts = [
+            c"A=1".to_owned(),
+            c"LD_PRELOAD=/tracer.so:/other.so".to_owned(),
+            c"HEAPHINT_CAPTURE=/x".to_owned(),
+            c"HEAPHINT_CAPTURES=mine".to_owned(),
+            c"HEAPHINT_LD_PRELOAD=/other.so".to_owned(),
+            c"strange".to_owned(),
+        ];
+        let mut entries: Vec<_> = texts.iter_mut().map(|text| text.as_ptr().cast_mut()).collect();
+        entries.push(core::ptr::null_mut());
+        // SAFETY: the entries end in a null pointer.
+        unsafe { keep_entries(entries.as_mut_ptr(), restored) };
+        // SAFETY: as above.
+        let kept = entries
+            .iter()
+            .take_while(|entry| !entry.is_null())
+            .map(|entry| unsafe { CStr::from_ptr(*entry) });
+        let expected = [c"A=1", c"HEAPHINT_CAPTURES=mine", c"LD_PRELOAD=/other.so", c"strange"];
+        assert!(kept.eq(expected));
+        // SAFETY: there is nothing to change.
+        unsafe { keep_entries(core::ptr::null_mut(), restored) };
     }
 }

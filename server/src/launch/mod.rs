@@ -31,7 +31,7 @@ pub use output::{Output, header};
 pub use project::{CAPTURES_FOLDER, project_root};
 
 /// Holds what `LD_PRELOAD` was, so that the tracer can put it back.
-const PREVIOUS_PRELOAD: &str = "HEAPHINT_PRELOAD";
+const PREVIOUS_PRELOAD: &str = "HEAPHINT_LD_PRELOAD";
 
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(variables(Some("")).len(), 3);
         let with = variables(Some("/a.so /b.so"));
         assert_eq!(with[0].1, "/l.so:/a.so:/b.so");
-        assert_eq!(with[3], ("HEAPHINT_PRELOAD", "/a.so:/b.so".into()));
+        assert_eq!(with[3], ("HEAPHINT_LD_PRELOAD", "/a.so:/b.so".into()));
         assert_eq!(variables(Some("/l.so:/a.so"))[0].1, "/l.so:/a.so");
         assert_eq!(variables(Some("/l.so")).len(), 3);
     }

@@ -54,8 +54,12 @@ fn enter() -> Option<Inside> {
     Some(Inside(thread))
 }
 
-/// Whether to record after all: a forked child starts over at its first event.
+/// Whether to record after all: there is an interpreter now, or this is a forked child's first event.
 #[cold]
 fn decide(now: u32) -> bool {
-    now == mode::UNDECIDED && real::is_ready() && start::start_over_after_fork()
+    match now {
+        mode::WATCHING => start::begin_with_interpreter(),
+        mode::UNDECIDED => real::is_ready() && start::start_over_after_fork(),
+        _ => false,
+    }
 }

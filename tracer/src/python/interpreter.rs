@@ -13,9 +13,11 @@ use super::{DEBUG_BUILD, FREE_THREADED};
 /// A Python object, as the C interface hands it out. Only its address is of interest.
 pub type Object = *mut c_void;
 
-/// A function of the C interface that Python code may call.
 /// Gives a thread state, or 0.
 pub type ThreadStateFunction = unsafe extern "C" fn() -> usize;
+/// Gives the main interpreter, or 0 before there is one.
+pub type MainInterpreterFunction = unsafe extern "C" fn() -> usize;
+/// A function of the C interface that Python code may call.
 pub type Function = unsafe extern "C" fn(Object, Object) -> Object;
 
 /// Declares the functions that are looked up by name, each with its type.
@@ -148,6 +150,13 @@ impl Interpreter {
         let running = unsafe { (self.running_thread_state)() };
         running != 0 && running == WalkStart::new(self, Marking::OFF).thread_state()
     }
+}
+
+/// Looks for `PyInterpreterState_Main`, which every CPython since 3.7 has.
+pub fn main_interpreter() -> Option<MainInterpreterFunction> {
+    let function = symbol(c"PyInterpreterState_Main")?;
+    // SAFETY: it takes nothing and returns a pointer.
+    Some(unsafe { core::mem::transmute::<*mut c_void, MainInterpreterFunction>(function) })
 }
 
 /// Looks a symbol up among everything that is loaded.

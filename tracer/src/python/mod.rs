@@ -34,7 +34,7 @@ pub use codes::CodeText;
 pub use deaths::Watcher;
 use frames::WalkStart;
 pub use frames::{Frame, FrameReader, FrameWords};
-use interpreter::Interpreter;
+use interpreter::{Interpreter, MainInterpreterFunction};
 pub use markers::{Marker, Marking};
 use once::Once;
 pub use versions::Version;
@@ -73,6 +73,8 @@ static INTERPRETER: Once<Interpreter> = Once::new();
 static WALK_START_VALUE: Once<WalkStart> = Once::new();
 /// Points there once frames are ready.
 static WALK_START: AtomicPtr<WalkStart> = AtomicPtr::new(ptr::null_mut());
+/// Gives the main interpreter, also of a Python that is refused; set before the state says that there is one.
+static MAIN_INTERPRETER: Once<MainInterpreterFunction> = Once::new();
 /// Set before the state becomes [`REFUSED`].
 static REFUSAL: Once<&'static str> = Once::new();
 /// Whether the attributes of instances can be read; set by the self test.
@@ -99,7 +101,11 @@ fn refuse(reason: &'static str) {
 /// has been loaded later; once Python was found, says what is known of it.
 pub fn detect() -> Detection {
     if STATE.compare_exchange(ABSENT, DETECTING, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-        match Interpreter::find() {
+        let interpreter = Interpreter::find();
+        if let (Some(_), Some(function)) = (&interpreter, interpreter::main_interpreter()) {
+            MAIN_INTERPRETER.set(function);
+        }
+        match interpreter {
             None => STATE.store(ABSENT, Ordering::Release),
             Some(Err(reason)) => refuse(reason),
             Some(Ok(interpreter)) => {
@@ -114,6 +120,13 @@ pub fn detect() -> Detection {
         REFUSED => Detection::Refused(refusal().unwrap_or_default()),
         _ => Detection::Waiting,
     }
+}
+
+/// Whether there is an interpreter, and not only a library that could become one. Once [`detect`] has found Python, this
+/// is true from early in `Py_Initialize` on: before the interpreter has looked at the environment.
+pub fn has_interpreter() -> bool {
+    // SAFETY: may be called at any time, from any thread, without the GIL: it reads one word.
+    MAIN_INTERPRETER.get().is_none_or(|main| unsafe { main() } != 0)
 }
 
 /// The interpreter's version; `None` if there is none or it cannot be read.
