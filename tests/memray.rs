@@ -3,7 +3,7 @@
 //! Where the two differ and Memray is at fault, a test of its own says why and holds both figures.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -13,34 +13,14 @@ use serde_json::Value;
 use crate::subjects::{can_run, complaints, names};
 use crate::support::expectation::{SMALL, Subject, figure};
 use crate::support::interpreter::Interpreter;
+use crate::support::packages::environment;
 use crate::support::playground::{Playground, lines, tests_folder};
 use crate::support::process::run;
 
 /// A virtual environment with Memray and NumPy, made once and kept below `target/`.
 fn memray_python() -> &'static Interpreter {
     static MADE: OnceLock<Interpreter> = OnceLock::new();
-    MADE.get_or_init(|| {
-        let base = Interpreter::default();
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("memray-{}", base.version));
-        let python = folder.join("bin/python");
-        let ready = folder.join("ready");
-        if !ready.exists() {
-            let step = |command: &mut Command, need: &str| {
-                let outcome = run(command, "");
-                assert_eq!(outcome.code, 0, "the comparison with Memray needs {need}: {}", outcome.text());
-            };
-            step(
-                Command::new(&base.path).args(["-m", "venv", "--clear"]).arg(&folder),
-                "python3's venv module",
-            );
-            step(
-                Command::new(&python).args(["-m", "pip", "install", "-q", "memray==1.20.*", "numpy"]),
-                "memray and numpy from PyPI",
-            );
-            std::fs::write(&ready, "").expect("the virtual environment is writable");
-        }
-        Interpreter::ask(&python).expect("the virtual environment has an interpreter")
-    })
+    MADE.get_or_init(|| environment("memray", &["memray==1.20.*", "numpy"]))
 }
 
 /// Memray's figures for a script, in the shape of `heaphint lines --json`.

@@ -15,45 +15,21 @@ import operator
 import random
 import sys
 import threading
-import time
 import weakref
+
+import frame_oracle as oracle
 
 try:
     import greenlet
 except ImportError:
     greenlet = None
 
-CAPACITY = 512
-
-
-class Entry(ctypes.Structure):
-    _fields_ = [("code", ctypes.c_size_t), ("line", ctypes.c_size_t)]
-
-
-with_gil = ctypes.PyDLL(sys.argv[1])
-without_gil = ctypes.CDLL(sys.argv[1])
+oracle.load(sys.argv[1])
+with_gil = oracle.with_gil
+failures = oracle.failures
 seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
 wanted = int(sys.argv[3]) if len(sys.argv) > 3 else 20_000
 remembered = int(sys.argv[4]) if len(sys.argv) > 4 else 0
-
-for library in (with_gil, without_gil):
-    library.heaphint_oracle_walk.argtypes = [ctypes.POINTER(Entry), ctypes.c_size_t]
-    library.heaphint_oracle_walk.restype = ctypes.c_size_t
-with_gil.heaphint_oracle_describe.argtypes = [ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
-with_gil.heaphint_oracle_describe.restype = ctypes.c_size_t
-with_gil.heaphint_oracle_thread_name.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
-with_gil.heaphint_oracle_thread_name.restype = ctypes.c_size_t
-with_gil.heaphint_oracle_refusal.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
-with_gil.heaphint_oracle_refusal.restype = ctypes.c_size_t
-for count in (with_gil.heaphint_oracle_compared_stacks, with_gil.heaphint_oracle_compared_frames):
-    count.restype = ctypes.c_size_t
-with_gil.heaphint_oracle_marks.restype = ctypes.c_bool
-with_gil.heaphint_oracle_deaths.argtypes = [ctypes.POINTER(ctypes.c_size_t)]
-with_gil.heaphint_oracle_deaths.restype = ctypes.c_size_t
-
-walk_with_gil = with_gil.heaphint_oracle_walk
-walk_without_gil = without_gil.heaphint_oracle_walk
-getframe = sys._getframe
 
 
 class Figures(threading.local):
@@ -68,62 +44,15 @@ class Figures(threading.local):
 
 
 figures = Figures()
-stacks = 0
-frames = 0
-failures = []
-described = {}
-
-
-def shown(text):
-    """The text with lone surrogates replaced, as the tracer writes it."""
-    return "".join("\ufffd" if 0xD800 <= ord(c) <= 0xDFFF else c for c in text)
-
-
-def describe(code):
-    out = ctypes.create_string_buffer(8192)
-    length = with_gil.heaphint_oracle_describe(id(code), out, 8192)
-    name, _, file = out.raw[:length].decode().partition("\n")
-    return name, file
-
-
-def line_of(frame):
-    if sys.version_info < (3, 10) and frame.f_trace is not None:
-        # Before 3.10 a frame that was traced once shows the line where it was traced last.
-        return ctypes.pythonapi.PyCode_Addr2Line(ctypes.py_object(frame.f_code), frame.f_lasti)
-    return frame.f_lineno or 0
 
 
 def compare():
-    """Compare this thread's stack. The innermost frame's line moves on between the two walks and is left out."""
-    global stacks, frames
-    # One of its own: a trace function or a finalizer may compare in the middle of this.
-    buffer = (Entry * CAPACITY)()
-    walk = walk_with_gil if figures.random.random() < 0.8 else walk_without_gil
-    count, frame = walk(buffer, CAPACITY), getframe()
-    index = 0
-    while frame is not None:
-        code = frame.f_code
-        entry = buffer[index]
-        line = entry.line if index == 0 else line_of(frame)
-        if index >= count or (entry.code, entry.line) != (id(code), line):
-            failures.append((code, index, count, entry.code == id(code), entry.line, line))
-            return
-        if described.get(id(code)) is not code:
-            described[id(code)] = code
-            name = getattr(code, "co_qualname", code.co_name)
-            if describe(code) != (shown(name), shown(code.co_filename)):
-                failures.append((code, describe(code)))
-        index += 1
-        frame = frame.f_back
-    if index != count:
-        failures.append(("frames too many", index, count))
-    stacks += 1
-    frames += index
+    oracle.compare(keep_gil=figures.random.random() < 0.8)
 
 
 def step():
     """Compare sometimes, and go deeper sometimes."""
-    if stacks >= figures.aim or failures:
+    if oracle.stacks >= figures.aim or failures:
         return 1
     chance = figures.random.random()
     if chance < 0.4:
@@ -202,6 +131,18 @@ def generator_closed_early():
     running = counting()
     next(running)
     running.close()
+
+
+@shape
+def generator_not_begun():
+    # The exception arises in the frame of a generator that has not reached its body; what makes the generator has not
+    # either, and is not shown.
+    for _ in range(2):
+        try:
+            counting().throw(KeyError(step()))
+        except KeyError:
+            step()
+    asynchronous().close()
 
 
 @shape
@@ -672,22 +613,10 @@ def greenlets():
 
 
 def fuzz(count):
-    figures.aim = stacks + count
-    while stacks < figures.aim and not failures:
+    figures.aim = oracle.stacks + count
+    while oracle.stacks < figures.aim and not failures:
         figures.random.choice(SHAPES)()
-        described.clear()
-
-
-def prove():
-    for _ in range(1000):
-        state = with_gil.heaphint_oracle_event()
-        if state != 1:
-            break
-        time.sleep(0.001)
-    if state != 2:
-        out = ctypes.create_string_buffer(1000)
-        length = with_gil.heaphint_oracle_refusal(out, 1000)
-        sys.exit(f"state {state}: {out.raw[:length].decode()}")
+        oracle.described.clear()
 
 
 class NamedThread(threading.Thread):
@@ -767,7 +696,7 @@ def check_deaths():
 
 
 def main():
-    prove()
+    oracle.prove()
     with_gil.heaphint_oracle_is_finalizing() == 0 or failures.append("finalizing")
     check_deaths()
     check_thread_names()
@@ -782,18 +711,7 @@ def main():
         thread.start()
     for thread in threads:
         thread.join()
-    compared = with_gil.heaphint_oracle_compared_stacks()
-    if remembered and (compared < remembered or not with_gil.heaphint_oracle_marks()):
-        failures.append(("remembered stacks", compared, with_gil.heaphint_oracle_marks()))
-    for failure in failures[:5]:
-        print("differs:", failure)
-    version = "%d.%d.%d" % sys.version_info[:3]
-    print(
-        f"{version}: {stacks} stacks, {frames} frames, {names_checked} names, "
-        f"{compared} remembered stacks with {with_gil.heaphint_oracle_compared_frames()} frames, "
-        f"{len(failures)} differences"
-    )
-    return 1 if failures or not names_checked else 0
+    return oracle.finish(remembered, f"{names_checked} names") or not names_checked
 
 
 if __name__ == "__main__":

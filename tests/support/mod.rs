@@ -2,6 +2,7 @@
 
 pub mod expectation;
 pub mod interpreter;
+pub mod packages;
 pub mod playground;
 pub mod process;
 pub mod replay;

@@ -191,16 +191,28 @@ impl Interner {
         raw: &mut RawFrame,
         stamp: u32,
     ) -> Result<u32, Problem> {
-        let (stack, in_call) = match self.location(file, raw, stamp)? {
-            Some((code, line)) => {
-                // SAFETY: the frame was read in this event, and is not incomplete: it has a location.
-                let in_call = unsafe { python::is_call(raw.code, raw.instruction) };
-                (self.child(file, parent, code, line)?, in_call)
-            }
-            None => (parent, false),
-        };
-        raw.stack = stack;
-        raw.in_call = in_call;
+        // SAFETY: the frame was read from the calling thread's own chain in this event.
+        let visibility = unsafe { python::visibility(raw.frame as *const Frame, &raw.words()) };
+        (raw.stack, raw.in_call) = (parent, false);
+        if visibility.is_shown {
+            let (code, line) = self.location(file, raw, stamp)?;
+            raw.stack = self.child(file, parent, code, line)?;
+            // SAFETY: the frame was read in this event, and has begun.
+            raw.in_call = unsafe { python::is_call(raw.code, raw.instruction) };
+        }
+        if visibility.is_lasting {
+            self.remember_step(file, parent, raw, stamp)?;
+        }
+        Ok(raw.stack)
+    }
+
+    fn remember_step(
+        &mut self,
+        file: &CaptureFile,
+        parent: u32,
+        raw: &RawFrame,
+        stamp: u32,
+    ) -> Result<(), Problem> {
         let wanted = (file.stacks.len() as usize).next_power_of_two().clamp(FIRST_STEPS, MOST_STEPS);
         if self.steps.len() < wanted {
             self.steps.release();
@@ -214,26 +226,22 @@ impl Interner {
                 code: raw.code,
                 instruction: raw.instruction,
                 parent,
-                stack,
+                stack: raw.stack,
                 stamp,
                 valid: true,
-                in_call,
+                in_call: raw.in_call,
             };
         }
-        Ok(stack)
+        Ok(())
     }
 
-    /// Function and line of a frame; `None` when it is not to be shown.
+    /// Function and line of a frame that is shown.
     fn location(
         &mut self,
         file: &mut CaptureFile,
         raw: &RawFrame,
         stamp: u32,
-    ) -> Result<Option<(u32, u32)>, Problem> {
-        // SAFETY: the frame was read from the calling thread's own chain in this event.
-        if unsafe { python::is_incomplete(raw.frame as *const Frame, &raw.words()) } {
-            return Ok(None);
-        }
+    ) -> Result<(u32, u32), Problem> {
         if self.locations.len() == 0 {
             // SAFETY: a zeroed location is not valid, which is a state of it.
             self.locations = unsafe { Array::zeroed(LOCATIONS) }.ok_or(NO_MEMORY)?;
@@ -245,7 +253,7 @@ impl Interner {
             && known.stamp == stamp
             && known.valid != 0
         {
-            return Ok(Some((known.code, known.line)));
+            return Ok((known.code, known.line));
         }
         // SAFETY: the code object is alive: a frame of the calling thread runs it.
         let line = unsafe {
@@ -257,7 +265,7 @@ impl Interner {
             *location =
                 Location { code_object: raw.code, instruction: raw.instruction, code, line, stamp, valid: 1 };
         }
-        Ok(Some((code, line)))
+        Ok((code, line))
     }
 
     /// The id of the function that `self.described` holds.

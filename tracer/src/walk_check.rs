@@ -47,7 +47,7 @@ pub fn compare(
             // SAFETY: the frame is in the calling thread's chain.
             let (words, is_hidden) = unsafe {
                 let words = reader.read(frame);
-                (words, python::is_incomplete(frame, &words))
+                (words, !python::visibility(frame, &words).is_shown)
             };
             let is_same = |known: &RawFrame| {
                 known.frame == frame as usize
@@ -58,6 +58,9 @@ pub fn compare(
                 let last = rest.checked_sub(1);
                 if last.and_then(|last| remembered.get(last)).is_some_and(is_same) {
                     rest -= 1;
+                    if is_shown(rest) == is_hidden {
+                        fail(b"heaphint: a remembered stack shows other frames than Python\n");
+                    }
                 } else if is_hidden {
                 } else if last.is_some_and(|last| !is_shown(last)) {
                     rest -= 1;

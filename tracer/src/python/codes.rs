@@ -132,29 +132,57 @@ pub(super) unsafe fn line(interpreter: &Interpreter, code: usize, instruction: u
     }
 }
 
-/// Whether the frame has not reached its function's body, or its code is being destroyed: `sys._getframe` does not
-/// show such frames, and what they allocate belongs to the caller.
+/// Whether Python itself shows a frame (`sys._getframe`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Visibility {
+    /// What a frame that is not shown allocates belongs to its caller.
+    pub is_shown: bool,
+    /// Whether the answer is the same for all frames with the same code and instruction, until that code object dies.
+    pub is_lasting: bool,
+}
+
+/// A frame is not shown before it has reached its function's body, or while its code is being destroyed. A generator's own
+/// frame is always shown, while the one that makes the generator is at the same instruction and is not.
 ///
 /// # Safety
 ///
 /// `words` must have been read from `frame`, which must be a frame of the calling thread that is alive.
+pub(super) unsafe fn visibility(
+    interpreter: &Interpreter,
+    frame: *const Frame,
+    words: &FrameWords,
+) -> Visibility {
+    const SHOWN: Visibility = Visibility { is_shown: true, is_lasting: true };
+    const HIDDEN: Visibility = Visibility { is_shown: false, is_lasting: true };
+    // SAFETY: the frame runs the code object, which is alive or about to be destroyed on this thread.
+    unsafe {
+        if is_shim(&interpreter.layout.frame, frame) || !is_alive(interpreter, words.code) {
+            return HIDDEN;
+        }
+        let Instructions::Pointer { first_traceable, .. } = interpreter.layout.code.instructions else {
+            return SHOWN;
+        };
+        let body = i64::from(int(words.code, first_traceable)) * 2;
+        if byte_offset(interpreter, words.code, words.instruction) >= body {
+            return SHOWN;
+        }
+        let owner = byte(frame as usize, interpreter.layout.frame.owner);
+        Visibility { is_shown: owner == OWNED_BY_GENERATOR, is_lasting: false }
+    }
+}
+
+/// Whether a frame is not shown; see [`visibility`].
+///
+/// # Safety
+///
+/// As there.
 pub(super) unsafe fn is_incomplete(
     interpreter: &Interpreter,
     frame: *const Frame,
     words: &FrameWords,
 ) -> bool {
-    // SAFETY: the frame runs the code object, which is alive or about to be destroyed on this thread.
-    unsafe {
-        if is_shim(&interpreter.layout.frame, frame) || !is_alive(interpreter, words.code) {
-            return true;
-        }
-        let Instructions::Pointer { first_traceable, .. } = interpreter.layout.code.instructions else {
-            return false;
-        };
-        let body = i64::from(int(words.code, first_traceable)) * 2;
-        byte(frame as usize, interpreter.layout.frame.owner) != OWNED_BY_GENERATOR
-            && byte_offset(interpreter, words.code, words.instruction) < body
-    }
+    // SAFETY: the same conditions.
+    unsafe { !visibility(interpreter, frame, words).is_shown }
 }
 
 /// Whether an instruction is a call of a function, seen from a frame that waits for the function to return. Another

@@ -5,8 +5,8 @@
 
 use super::interpreter::{Interpreter, ThreadStateFunction};
 use super::markers::{Marker, Marking};
-use super::memory::{byte, word};
-use super::versions::{FrameLayout, ThreadLayout};
+use super::memory::{byte, read_if_mapped, word};
+use super::versions::{FrameLayout, Running, ThreadLayout};
 
 /// A frame of the interpreter; only its address means something.
 #[repr(transparent)]
@@ -16,7 +16,7 @@ pub struct Frame(u8);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FrameWords {
     /// Address of the code object, or of whatever stands in its place in a frame without Python code (a call from
-    /// C): such a frame is incomplete, see [`super::is_incomplete`].
+    /// C): such a frame is not shown, see [`super::visibility`].
     pub code: usize,
     /// The instruction, as the interpreter keeps it: an index or an address.
     pub instruction: usize,
@@ -120,6 +120,8 @@ pub(super) struct WalkStart {
     thread: ThreadLayout,
     running_thread_state: ThreadStateFunction,
     bound_thread_state: ThreadStateFunction,
+    /// Address of the pointer to the main interpreter, in `_PyRuntime`; the pointer to the newest one stands before it.
+    main_interpreter: usize,
     marking: Marking,
 }
 
@@ -131,21 +133,50 @@ impl WalkStart {
             thread: interpreter.layout.thread,
             running_thread_state: interpreter.running_thread_state,
             bound_thread_state: interpreter.functions.bound_thread_state,
+            main_interpreter: interpreter.runtime + interpreter.layout.main_interpreter,
         }
     }
 
     /// The calling thread's thread state, with or without the GIL; 0 if it has none.
     #[inline]
     pub(super) fn thread_state(&self) -> usize {
-        if self.thread.running_is_own {
-            // SAFETY: reads one thread-local word.
-            let running = unsafe { (self.running_thread_state)() };
-            if running != 0 {
-                return running;
+        match self.thread.running {
+            Running::Own => {
+                // SAFETY: reads one thread-local word.
+                let running = unsafe { (self.running_thread_state)() };
+                if running != 0 {
+                    return running;
+                }
+            }
+            Running::OfGilHolder { thread_id } => {
+                if self.has_subinterpreters()
+                    && let Some(running) = self.running_here(thread_id)
+                {
+                    return running;
+                }
             }
         }
         // SAFETY: reads a thread-specific value; null before initialization and for threads Python does not know.
         unsafe { (self.bound_thread_state)() }
+    }
+
+    /// Whether there is another interpreter than the main one: new ones are put before it in a list.
+    #[inline]
+    fn has_subinterpreters(&self) -> bool {
+        // SAFETY: both pointers are in `_PyRuntime`, which is static.
+        unsafe { word(self.main_interpreter, 0) != word(self.main_interpreter - 8, 0) }
+    }
+
+    /// The running thread state, if it is the calling thread's. What is bound to a thread before 3.12 is its thread state
+    /// in the main interpreter; in another interpreter it is the running one. Without the GIL a thread is not the running
+    /// one, and shows what it does in the main interpreter.
+    #[cold]
+    fn running_here(&self, thread_id: usize) -> Option<usize> {
+        // SAFETY: reads one word of `_PyRuntime`; `pthread_self` has no preconditions.
+        let (running, own) = unsafe { ((self.running_thread_state)(), libc::pthread_self()) };
+        // It may be another thread's, which may end at any moment.
+        let theirs = if running == 0 { None } else { read_if_mapped(running + thread_id) };
+        (theirs == Some(own as usize)).then_some(running)
     }
 
     pub(super) const fn marking(&self) -> &Marking {

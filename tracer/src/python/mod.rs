@@ -30,7 +30,7 @@ use core::ffi::{c_int, c_void};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering};
 
-pub use codes::CodeText;
+pub use codes::{CodeText, Visibility};
 pub use deaths::Watcher;
 use frames::WalkStart;
 pub use frames::{Frame, FrameReader, FrameWords};
@@ -248,7 +248,7 @@ fn proven() -> Option<&'static Interpreter> {
 }
 
 /// The reader and the calling thread's innermost frame, with and without the GIL; `None` if the thread has no frame or
-/// frames are not ready. Frames may be incomplete: see [`is_incomplete`]. Not to be called once [`is_finalizing`]: then
+/// frames are not ready. Frames may be hidden: see [`visibility`]. Not to be called once [`is_finalizing`]: then
 /// another thread may free this one's thread state.
 #[inline]
 pub fn start_walk() -> Option<(FrameReader, *const Frame)> {
@@ -289,16 +289,17 @@ pub unsafe fn line(code: usize, instruction: usize) -> u32 {
     }
 }
 
-/// Whether Python itself would not show the frame (`sys._getframe`): it has not reached its function's body, has no
-/// Python code, or its code object is being destroyed. What such a frame allocates belongs to its caller. The answer
-/// is the same for all frames with the same code and instruction, until that code object dies.
+/// Whether Python itself would show the frame (`sys._getframe`): it does not before the frame has reached its function's
+/// body, without Python code, or while its code object is being destroyed. What such a frame allocates belongs to its
+/// caller.
 ///
 /// # Safety
 ///
 /// `words` must have been read from `frame`, which must be a frame of the calling thread that is alive.
-pub unsafe fn is_incomplete(frame: *const Frame, words: &FrameWords) -> bool {
+pub unsafe fn visibility(frame: *const Frame, words: &FrameWords) -> Visibility {
+    const UNKNOWN: Visibility = Visibility { is_shown: false, is_lasting: false };
     // SAFETY: the same conditions.
-    proven().is_none_or(|interpreter| unsafe { codes::is_incomplete(interpreter, frame, words) })
+    proven().map_or(UNKNOWN, |interpreter| unsafe { codes::visibility(interpreter, frame, words) })
 }
 
 /// Sets who is told of code objects that no longer exist, from the proof on. To be called before [`on_event`]. The

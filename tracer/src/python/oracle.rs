@@ -64,7 +64,7 @@ pub unsafe extern "C" fn heaphint_oracle_walk(out: *mut Entry, capacity: usize) 
     let mut count = 0;
     walk(|frame, words| {
         // SAFETY: the frame was just read.
-        if count < capacity && !unsafe { super::is_incomplete(frame, words) } {
+        if count < capacity && unsafe { super::visibility(frame, words) }.is_shown {
             // SAFETY: there is room, and the words come from one frame.
             unsafe {
                 let line = super::line(words.code, words.instruction) as usize;

@@ -6,7 +6,7 @@
 
 use super::{
     Attributes, Calls, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, MarkerPlace,
-    TextLayout, ThreadLayout,
+    Running, TextLayout, ThreadLayout,
 };
 
 /// The first bytes of the structure.
@@ -84,7 +84,7 @@ pub unsafe fn layout(runtime: usize, form: &Form, rest: Unpublished) -> Result<L
         finalizing: word(FINALIZING),
         // The second pointer of `interpreters`, after the head of their list.
         main_interpreter: word(INTERPRETERS_HEAD).saturating_add(8),
-        thread: ThreadLayout { cframe: None, running_is_own: true, frame: word(form.current_frame) },
+        thread: ThreadLayout { cframe: None, running: Running::Own, frame: word(form.current_frame) },
         frame: FrameLayout {
             code: frame(2),
             object_mask: rest.object_mask,

@@ -55,10 +55,22 @@ pub struct Layout {
 pub struct ThreadLayout {
     /// Where the thread state points to the `_PyCFrame` that holds the frame pointer (3.11 and 3.12).
     pub cframe: Option<usize>,
-    /// Whether "the running thread state" is the calling thread's (3.12 and later), not that of the GIL's holder.
-    pub running_is_own: bool,
+    /// Whose thread state is the running one.
+    pub running: Running,
     /// The frame pointer, in the `_PyCFrame` if there is one, else in the thread state.
     pub frame: usize,
+}
+
+/// Whose thread state it is that the interpreter calls the running one.
+#[derive(Clone, Copy, Debug)]
+pub enum Running {
+    /// 3.12 and later: the calling thread's, in whatever interpreter it is.
+    Own,
+    /// Before: that of whichever thread holds the GIL.
+    OfGilHolder {
+        /// `thread_id`: what `pthread_self` says in the thread.
+        thread_id: usize,
+    },
 }
 
 /// A frame: `PyFrameObject` before 3.11, `_PyInterpreterFrame` from then on.

@@ -2,13 +2,13 @@
 
 use super::{
     Attributes, Calls, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, MarkerPlace,
-    TextLayout, ThreadLayout,
+    Running, TextLayout, ThreadLayout,
 };
 
 pub const LAYOUT: Layout = Layout {
     finalizing: 24,
     main_interpreter: 48,
-    thread: ThreadLayout { cframe: Some(56), running_is_own: false, frame: 8 },
+    thread: ThreadLayout { cframe: Some(56), running: Running::OfGilHolder { thread_id: 152 }, frame: 8 },
     frame: FrameLayout {
         code: 32,
         object_mask: usize::MAX,

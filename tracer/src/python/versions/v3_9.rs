@@ -2,13 +2,13 @@
 
 use super::{
     Attributes, Calls, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, MarkerPlace,
-    TextLayout, ThreadLayout,
+    Running, TextLayout, ThreadLayout,
 };
 
 pub const LAYOUT: Layout = Layout {
     finalizing: 16,
     main_interpreter: 40,
-    thread: ThreadLayout { cframe: None, running_is_own: false, frame: 24 },
+    thread: ThreadLayout { cframe: None, running: Running::OfGilHolder { thread_id: 176 }, frame: 24 },
     frame: FrameLayout {
         code: 32,
         object_mask: usize::MAX,
