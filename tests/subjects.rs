@@ -164,6 +164,28 @@ fn dead_code_objects_lend_their_names_to_nobody() {
 }
 
 #[test]
+fn deep_recursion_is_folded_and_reports_say_so() {
+    let playground = Playground::new();
+    let interpreters = Interpreter::all();
+    let complaints = complaints(&interpreters, |interpreter| {
+        let (outcome, recorded) = playground.run_traced(interpreter, "deep_recursion.py", "");
+        assert_eq!(outcome.code, 0, "{}", outcome.text());
+        let size = std::fs::metadata(&recorded.main).expect("the capture is there").len();
+        let text = |report: &str| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_heaphint"));
+            run(command.arg(report).arg(&recorded.main), "").text()
+        };
+        let (lines, stats) = (text("lines"), text("stats"));
+        // 100 000 calls, of which 1024 are shown together with the few frames that started the thread.
+        let says_so = |text: &str| text.contains(" 9898") && text.contains(" frames of `descend` (");
+        let is_right = size < 2 << 20 && says_so(&lines) && says_so(&stats);
+        let complaint = || format!("{}: {size} bytes, {lines}\n{stats}", interpreter.version);
+        if is_right { Vec::new() } else { vec![complaint()] }
+    });
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+#[test]
 fn output_file_names_and_overwriting() {
     let playground = Playground::new();
     let interpreter = Interpreter::default();

@@ -1,11 +1,11 @@
-"""Recursion 20 000 calls deep, on a thread whose stack is large enough for every interpreter."""
+"""Recursion 100 000 calls deep, on a thread whose stack is large enough for every interpreter."""
 
 import sys
 import threading
 
 import settle  # noqa: F401
 
-DEPTH = 20_000
+DEPTH = 100_000
 sizes = []
 
 

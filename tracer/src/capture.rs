@@ -11,7 +11,7 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
 
 use heaphint_format::{
-    Applied, Code, DIRECTORY_OFFSET, EXIT_UNKNOWN, Extent, FIXED_BYTES, Header, JOURNAL_ENTRIES,
+    Applied, Code, DIRECTORY_OFFSET, EXIT_UNKNOWN, Extent, FIXED_BYTES, Fold, Header, JOURNAL_ENTRIES,
     JOURNAL_OFFSET, Journal, JournalEntry, MAGIC, MAX_EXTENTS, PAGE, PENDING_OFFSET, PendingEvent, Place,
     Record, Sample, SetNode, Site, Stack, TIMELINE_SLOTS, Table, Text, Thread, VERSION,
 };
@@ -186,6 +186,7 @@ pub struct CaptureFile {
     pub threads: TableMap<Thread>,
     pub timeline: TableMap<Sample>,
     observed: TableMap<Sample>,
+    pub folds: TableMap<Fold>,
     file_pages: u64,
     identity: (u64, u64),
     path: [u8; PATH_BYTES],
@@ -242,6 +243,7 @@ impl CaptureFile {
             threads: TableMap::new(Table::Threads),
             timeline: TableMap::new(Table::Timeline),
             observed: TableMap::new(Table::Observed),
+            folds: TableMap::new(Table::Folds),
         }
     }
 
@@ -459,7 +461,7 @@ impl CaptureFile {
                 }
             )*};
         }
-        unmap!(strings, codes, stacks, sites, places, sets, threads, timeline, observed);
+        unmap!(strings, codes, stacks, sites, places, sets, threads, timeline, observed, folds);
         if !self.fixed.is_null() {
             // SAFETY: as above.
             unsafe { sys::unmap(self.fixed, FIXED_BYTES) };
@@ -507,6 +509,8 @@ push! {
     push_slot(timeline: Sample) = Timeline;
     /// Appends a slot of the observed timeline.
     push_observed_slot(observed: Sample) = Observed;
+    /// Appends a fold.
+    push_fold(folds: Fold) = Folds;
 }
 
 /// A [`Text`] as the word it is in the file.
@@ -518,7 +522,7 @@ pub fn text_word(text: Text) -> u64 {
 fn first_extent_pages(table: Table) -> usize {
     match table {
         Table::Timeline | Table::Observed => (TIMELINE_SLOTS * Sample::BYTES).div_ceil(PAGE),
-        Table::Threads => 1,
+        Table::Threads | Table::Folds => 1,
         Table::Codes | Table::Sets => 4,
         _ => 16,
     }

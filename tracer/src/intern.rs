@@ -10,10 +10,11 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use heaphint_format::{Code, NO_PLACE, Place, PlaceKind, SetNode, Site, Stack, Text};
 
 use crate::capture::{CaptureFile, Problem, text_word};
+use crate::folds::Folds;
 use crate::private::{Array, Index, hash};
 use crate::python::{self, Frame, FrameWords, Marker};
 
-const NO_MEMORY: Problem =
+pub const NO_MEMORY: Problem =
     "there was no memory for the tracer's tables; what was recorded until then is kept";
 
 const DEATH_STAMPS: usize = 4096;
@@ -48,10 +49,14 @@ pub struct RawFrame {
     pub frame: usize,
     pub code: usize,
     pub instruction: usize,
-    /// Its stack, once it is known.
+    /// Its stack, once it is known; what follows is known with it.
     pub stack: u32,
-    /// Whether it is at a call; known with the stack.
+    /// How many frames that Python shows there are up to this one.
+    pub level: u32,
+    /// Whether it is at a call.
     pub in_call: bool,
+    /// Whether the stack is one that deep recursion came back to.
+    pub is_folded: bool,
     /// What it was marked with.
     pub marker: Marker,
 }
@@ -72,6 +77,7 @@ struct Step {
     stamp: u32,
     valid: bool,
     in_call: bool,
+    is_folded: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -96,6 +102,7 @@ pub struct Interner {
     places: Index,
     sets: Index,
     sites: Index,
+    folds: Folds,
     steps: Array<Step>,
     locations: Array<Location>,
     project: Text,
@@ -137,6 +144,7 @@ impl Interner {
             places: Index::new(),
             sets: Index::new(),
             sites: Index::new(),
+            folds: Folds::new(),
             steps: Array::new(),
             locations: Array::new(),
             project: Text { offset: 0, len: 0 },
@@ -162,6 +170,28 @@ impl Interner {
         self.texts.get(file, bytes)
     }
 
+    /// Gives the frames of a thread their stacks, of which the first `known` have theirs, and returns the innermost one.
+    #[inline]
+    pub fn stacks(
+        &mut self,
+        file: &mut CaptureFile,
+        frames: &mut [RawFrame],
+        known: usize,
+    ) -> Result<u32, Problem> {
+        let outer = known.checked_sub(1).and_then(|i| frames.get(i));
+        let (mut parent, mut level) = outer.map_or((0, 0), |raw| (raw.stack, raw.level));
+        for raw in frames.iter_mut().skip(known) {
+            let stack = self.stack(file, parent, raw)?;
+            level += u32::from(stack != parent || raw.is_folded);
+            raw.level = level;
+            parent = stack;
+            if raw.is_folded {
+                self.folds.note(file, stack, level)?;
+            }
+        }
+        Ok(parent)
+    }
+
     /// The stack of a frame on top of `parent`, which is noted in the frame too. A frame that the interpreter itself
     /// does not show (not begun yet, or the interpreter's own) has its caller's stack.
     #[inline]
@@ -178,6 +208,7 @@ impl Interner {
         {
             raw.stack = step.stack;
             raw.in_call = step.in_call;
+            raw.is_folded = step.is_folded;
             return Ok(step.stack);
         }
         self.new_step(file, parent, raw, stamp)
@@ -193,10 +224,15 @@ impl Interner {
     ) -> Result<u32, Problem> {
         // SAFETY: the frame was read from the calling thread's own chain in this event.
         let visibility = unsafe { python::visibility(raw.frame as *const Frame, &raw.words()) };
-        (raw.stack, raw.in_call) = (parent, false);
+        (raw.stack, raw.in_call, raw.is_folded) = (parent, false, false);
         if visibility.is_shown {
             let (code, line) = self.location(file, raw, stamp)?;
-            raw.stack = self.child(file, parent, code, line)?;
+            let folded = self.folds.find(file, parent, code, line);
+            raw.is_folded = folded.is_some();
+            raw.stack = match folded {
+                Some(stack) => stack,
+                None => self.child(file, parent, code, line)?,
+            };
             // SAFETY: the frame was read in this event, and has begun.
             raw.in_call = unsafe { python::is_call(raw.code, raw.instruction) };
         }
@@ -230,6 +266,7 @@ impl Interner {
                 stamp,
                 valid: true,
                 in_call: raw.in_call,
+                is_folded: raw.is_folded,
             };
         }
         Ok(())
@@ -310,6 +347,9 @@ impl Interner {
         }
         let set = self.set_with(file, file.stacks.get(parent).set, code, line)?;
         let id = file.push_stack(Stack { parent, code, line, set })?;
+        if !self.folds.add(id, parent) {
+            return Err(NO_MEMORY);
+        }
         let inserted = self.stacks.insert(wanted, id, |id| {
             let stack = file.stacks.get(id);
             hash_of(stack.parent, stack.code, stack.line)

@@ -18,6 +18,7 @@
 mod aggregate;
 mod capture;
 mod crash_points;
+mod folds;
 mod hooks;
 mod intern;
 mod live;

@@ -254,19 +254,13 @@ impl Recorder {
     fn stack_id(&mut self, thread: &mut Thread, known: usize) -> Result<u32, Problem> {
         let ask_name = thread.name_questions != 0;
         let frames = thread.stack.frames();
-        if known < frames.len() {
-            let mut parent = known.checked_sub(1).and_then(|i| frames.get(i)).map_or(0, |raw| raw.stack);
-            for raw in frames.iter_mut().skip(known) {
-                parent = match self.interner.stack(&mut self.file, parent, raw) {
-                    Ok(stack) => stack,
-                    Err(problem) => {
-                        thread.stack.clear();
-                        return Err(problem);
-                    }
-                };
+        let stack = match self.interner.stacks(&mut self.file, frames, known) {
+            Ok(stack) => stack,
+            Err(problem) => {
+                thread.stack.clear();
+                return Err(problem);
             }
-        }
-        let stack = frames.last().map_or(0, |raw| raw.stack);
+        };
         if ask_name
             && let Some(outermost) =
                 frames.iter().find(|raw| !python::is_shim(raw.frame as *const python::Frame))

@@ -39,7 +39,8 @@ pub fn compare(
     // A frame that is not shown has its caller's stack.
     let is_shown = |i: usize| {
         let stack = |i: usize| remembered.get(i).map_or(0, |known| known.stack);
-        stack(i) != i.checked_sub(1).map_or(0, stack)
+        let is_folded = remembered.get(i).is_some_and(|known| known.is_folded);
+        is_folded || stack(i) != i.checked_sub(1).map_or(0, stack)
     };
     let mut rest = remembered.len();
     if let Some((reader, mut frame)) = python::start_walk() {

@@ -39,8 +39,8 @@ pub use pending::{Applied, Change, MAX_GENERATION, PENDING_EVENTS, PENDING_OFFSE
 pub use read::{Capture, ReadError};
 pub use record::{Record, Word};
 pub use tables::{
-    Allocator, Code, NO_PLACE, Place, PlaceKind, SIZE_CLASSES, SetNode, Site, Stack, Table, Thread,
-    size_class, size_class_lower_bound,
+    Allocator, Code, FOLD_DEPTH, Fold, NO_PLACE, Place, PlaceKind, SIZE_CLASSES, SetNode, Site, Stack, Table,
+    Thread, size_class, size_class_lower_bound,
 };
 pub use timeline::{Sample, TIMELINE_SLOTS, TIMELINE_TICK_MS, Thinning};
 pub use totals::{Pending, Totals};

@@ -5,10 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::{
-    Applied, Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Header, JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET,
-    JOURNAL_OFFSET, JournalEntry, MAGIC, MAX_EXTENTS, NO_PLACE, PAGE, PENDING_EVENTS, PENDING_OFFSET,
-    Pending, PendingEvent, Place, Record, Sample, SetNode, Site, Stack, Status, Table, Text, Thinning,
-    Thread, Totals, VERSION, Word,
+    Applied, Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Fold, Header, JOURNAL_ENTRIES,
+    JOURNAL_ENTRIES_OFFSET, JOURNAL_OFFSET, JournalEntry, MAGIC, MAX_EXTENTS, NO_PLACE, PAGE, PENDING_EVENTS,
+    PENDING_OFFSET, Pending, PendingEvent, Place, Record, Sample, SetNode, Site, Stack, Status, Table, Text,
+    Thinning, Thread, Totals, VERSION, Word,
 };
 
 /// Why bytes are no capture.
@@ -64,6 +64,8 @@ pub struct Capture {
     pub sites: Vec<Site>,
     /// Lines and functions with their maxima.
     pub places: Vec<Place>,
+    /// Deep recursion that is not shown frame by frame.
+    pub folds: Vec<Fold>,
     /// Threads.
     pub threads: Vec<Thread>,
     /// Samples in order of time.
@@ -108,6 +110,7 @@ impl Capture {
             stacks: tables.records(Table::Stacks, &header, &mut damaged),
             sites: tables.records(Table::Sites, &header, &mut damaged),
             places: tables.records(Table::Places, &header, &mut damaged),
+            folds: tables.records(Table::Folds, &header, &mut damaged),
             threads: tables.records(Table::Threads, &header, &mut damaged),
             timeline: tables.records(Table::Timeline, &header, &mut damaged),
             strings: tables.records(Table::Strings, &header, &mut damaged),
@@ -187,6 +190,9 @@ impl Capture {
         for (i, stack) in self.stacks.iter_mut().enumerate() {
             check(&mut stack.parent, i, 0);
             check(&mut stack.code, codes, 0);
+        }
+        for fold in &mut self.folds {
+            check(&mut fold.stack, self.stacks.len(), 0);
         }
         for site in &mut self.sites {
             check(&mut site.stack, self.stacks.len(), 0);

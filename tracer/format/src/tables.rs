@@ -28,11 +28,13 @@ pub enum Table {
     /// [`crate::Sample`]: taken from outside, by whoever started the process; they fill the time in which it does
     /// not allocate. The tracer makes the slots and never touches them again.
     Observed = 9,
+    /// [`Fold`].
+    Folds = 10,
 }
 
 impl Table {
     /// All tables that have extents.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Strings,
         Self::Codes,
         Self::Stacks,
@@ -42,6 +44,7 @@ impl Table {
         Self::Threads,
         Self::Timeline,
         Self::Observed,
+        Self::Folds,
     ];
 }
 
@@ -73,6 +76,23 @@ record! {
         line: u32,
         /// Index of the [`SetNode`] with all project lines and functions of this stack.
         set: u32,
+    }
+}
+
+/// Frames of a stack beyond which recursion is folded; see [`Fold`].
+pub const FOLD_DEPTH: u32 = 1024;
+
+record! {
+    /// A stack that deep recursion came back to. A stack with more than [`FOLD_DEPTH`] frames whose next frame is at the
+    /// same line as one of the last few takes that one's place in the tree instead of a new one, and what allocates in it
+    /// counts there.
+    ///
+    /// Example: `01 04 00 00  58 82 01 00` are 98904 frames that were folded at once into stack 1025.
+    Fold [8] {
+        /// Index of a [`Stack`].
+        stack: u32,
+        /// Largest number of frames that a thread had beside those of the stack as it is shown.
+        frames: u32,
     }
 }
 

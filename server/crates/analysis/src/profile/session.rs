@@ -1,6 +1,6 @@
 //! The run as a whole: which program, how it ended, its own figures.
 
-use heaphint_format::{Capture, EXIT_UNKNOWN};
+use heaphint_format::{Capture, EXIT_UNKNOWN, FOLD_DEPTH};
 
 use crate::Inexact;
 
@@ -98,6 +98,20 @@ impl Session {
         let frames_problem = capture.text(header.frames_problem);
         if !frames_problem.is_empty() {
             self.notes.push(format!("process {pid} has no Python frames: {frames_problem}"));
+        }
+        let deepest = capture.folds.iter().max_by_key(|fold| fold.frames);
+        if let Some(fold) = deepest
+            && let Some(stack) = capture.stacks.get(fold.stack as usize)
+            && let Some(code) = capture.codes.get(stack.code as usize)
+        {
+            self.notes.push(format!(
+                "recursion in process {pid} is shown {FOLD_DEPTH} frames deep: {} frames of `{}` ({}:{}), and of what \
+                 it calls in turn, are folded into these",
+                fold.frames,
+                capture.text(code.name),
+                capture.text(code.file),
+                stack.line
+            ));
         }
         let problem = capture.text(header.problem);
         if !problem.is_empty() {

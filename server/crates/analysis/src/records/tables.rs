@@ -239,6 +239,7 @@ impl Tables {
             stacks: self.stacks,
             sites: self.sites,
             places: self.places,
+            folds: Vec::new(),
             threads: self.threads,
             timeline,
             damaged: program.damaged,
