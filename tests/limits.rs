@@ -228,7 +228,8 @@ fn a_limit_about_nothing_is_told_at_its_line() {
     // A table may be defined after its parts.
     let problems = project.problems();
     let lines: Vec<_> = problems.iter().map(|(code, line, _)| (code.as_str(), *line)).collect();
-    assert!(lines.iter().all(|(code, _)| *code == "unused-limit"), "{problems:?}");
+    let expected = |line: u64| if line == 16 { "no-accepted-run" } else { "unused-limit" };
+    assert!(lines.iter().all(|(code, line)| *code == expected(*line)), "{problems:?}");
     let mut numbers: Vec<u64> = lines.iter().map(|(_, line)| *line).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [3, 7, 10, 14, 16], "{problems:?}");
@@ -278,10 +279,12 @@ fn growth_is_measured_from_the_accepted_run() {
 fn a_limit_may_name_the_runs_that_it_is_about() {
     let limits = "[[tool.heaphint.limits]]\ncommand = \"main.py 4?\"\npeak = \"1 MB\"\n\
                   [[tool.heaphint.limits]]\nrun = \"big\"\npeak = \"2 MB\"\n\
-                  [tool.heaphint.run.big]\nscript = \"main.py\"\n";
+                  [tool.heaphint.run.big]\nscript = \"main.py\"\nargs = [\"45\"]\n";
     let project = Project::new(limits);
     project.run(&["main.py", "40"]);
     assert_eq!(project.findings().len(), 1);
+    project.run(&["main.py", "45"]);
+    assert_eq!(project.findings().len(), 2, "that is the command of the run configuration");
     project.run(&["main.py", "50"]);
     assert_eq!(project.findings(), []);
     let outcome = project.heaphint(&["check", "--run", "big"]);

@@ -47,6 +47,21 @@ export const DELETE_SESSION_COMMAND = "heaphint.deleteSession";
  */
 export const COMPARE_COMMAND = "heaphint.compare";
 
+/**
+ * Accepts the run that is shown of a project: the growth of later ones is measured from it. Its argument is
+ * `AcceptParams`.
+ */
+export const ACCEPT_COMMAND = "heaphint.acceptRun";
+
+/** Opens the stacks of an exceeded limit. Its argument comes with the code action that offers it. */
+export const STACKS_COMMAND = "heaphint.openStacks";
+
+/** The argument of `ACCEPT_COMMAND`. */
+export interface AcceptParams {
+  /** The folder of the project, as a `file:` URI. */
+  uri: string;
+}
+
 /** The one argument of `PROFILE_COMMAND`. */
 export interface ProfileParams {
   /** The Python file that is meant, as a `file:` URI. For what belongs to a whole project: any file or folder of it. */
@@ -202,7 +217,15 @@ export interface Settings {
   keepSessions: number;
   /** Where files are that captures from elsewhere name. */
   pathMappings: PathMapping[];
+  limits: LimitSettings;
 }
+
+/** How exceeded limits are shown. */
+export interface LimitSettings {
+  severity: Severity;
+}
+
+export type Severity = "error" | "warning" | "information" | "hint";
 
 /** Where files are that captures from elsewhere name: the beginning of their paths there, and here. */
 export interface PathMapping {

@@ -1,6 +1,6 @@
 /** The user's settings in the shape the server reads; one function, so that the server never sees two shapes. */
 import * as vscode from "vscode";
-import type { Figure, OnSave, PathMapping, Settings, Units } from "./protocol";
+import type { Figure, OnSave, PathMapping, Settings, Severity, Units } from "./protocol";
 
 export const SECTION = "heaphint";
 
@@ -19,5 +19,6 @@ export function readSettings(): Settings {
     profileOnSave: configuration.get<OnSave>("profileOnSave", "never"),
     keepSessions: configuration.get<number>("keepSessions", 20),
     pathMappings: configuration.get<PathMapping[]>("pathMappings", []),
+    limits: { severity: configuration.get<Severity>("limits.severity", "warning") },
   };
 }

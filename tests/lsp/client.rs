@@ -261,6 +261,18 @@ impl Client {
         hover["contents"]["value"].as_str().unwrap_or_default().to_owned()
     }
 
+    /// The code actions of a kind on a line.
+    pub fn actions(&mut self, uri: &str, line: u32, only: Option<&str>) -> Vec<Value> {
+        let position = json!({"line": line, "character": 0});
+        let context = match only {
+            Some(kind) => json!({"diagnostics": [], "only": [kind]}),
+            None => json!({"diagnostics": []}),
+        };
+        let range = json!({"start": position, "end": {"line": line, "character": 1000}});
+        let params = json!({"textDocument": {"uri": uri}, "range": range, "context": context});
+        self.ask("textDocument/codeAction", params).as_array().cloned().unwrap_or_default()
+    }
+
     /// Asks for a command and returns the answer's result.
     pub fn command(&mut self, command: &str, argument: Value) -> Value {
         self.ask("workspace/executeCommand", json!({"command": command, "arguments": [argument]}))

@@ -4,6 +4,7 @@
 //! It reads files of the project and runs nothing.
 
 mod baseline;
+mod configured;
 mod disk;
 mod existing;
 mod written;
@@ -102,7 +103,8 @@ impl Written {
 
     /// Compares a run with the limits. What becomes known only by that is added to the problems.
     ///
-    /// `run` is the configuration that the program was started by.
+    /// `run` is the configuration that the program was started by, where somebody says so; else it is the one with the
+    /// same command.
     pub fn compare<'p>(
         &mut self,
         profile: &'p Profile,
@@ -110,6 +112,9 @@ impl Written {
         run: Option<&str>,
         existing: &mut Existing,
     ) -> Verdict<'p> {
+        let names_runs = self.rules.limits.iter().any(|limit| limit.conditions.run().is_some());
+        let found = (run.is_none() && names_runs).then(|| configured::run_of(profile.session())).flatten();
+        let run = run.or(found.as_deref());
         let mut verdict = evaluate(profile, &self.rules, Context { baseline, run });
         for index in &verdict.incomparable {
             let source = &self.rules.limits[*index].source;
@@ -117,7 +122,7 @@ impl Written {
             let message = format!(
                 "There is no accepted run of `{command}` to compare with: accept one with `heaphint baseline save`."
             );
-            self.problems.push(unused(source, message));
+            self.problems.push(Problem { kind: ProblemKind::Unaccepted, source: source.clone(), message });
         }
         let idle = verdict.idle.iter().copied().filter(|index| *index < self.configured);
         let unused = self.find_unused(idle.collect(), true, existing);

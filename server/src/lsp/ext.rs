@@ -40,6 +40,20 @@ pub const DELETE_SESSION_COMMAND: &str = "heaphint.deleteSession";
 /// figures stand alone again.
 pub const COMPARE_COMMAND: &str = "heaphint.compare";
 
+/// Accepts the run that is shown of a project: the growth of later ones is measured from it. Its argument is
+/// [`AcceptParams`].
+pub const ACCEPT_COMMAND: &str = "heaphint.acceptRun";
+
+/// Opens the stacks of an exceeded limit. Its argument comes with the code action that offers it.
+pub const STACKS_COMMAND: &str = "heaphint.openStacks";
+
+/// The argument of [`ACCEPT_COMMAND`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AcceptParams {
+    /// The folder of the project, as a `file:` URI.
+    pub uri: Url,
+}
+
 /// The one argument of [`PROFILE_COMMAND`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileParams {
@@ -296,6 +310,8 @@ pub struct Settings {
     pub keep_sessions: u32,
     /// Where files are that captures from elsewhere name.
     pub path_mappings: Vec<PathMapping>,
+    /// How exceeded limits are shown.
+    pub limits: LimitSettings,
 }
 
 impl Default for Settings {
@@ -307,8 +323,31 @@ impl Default for Settings {
             profile_on_save: OnSave::default(),
             keep_sessions: 20,
             path_mappings: Vec::new(),
+            limits: LimitSettings::default(),
         }
     }
+}
+
+/// How exceeded limits are shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitSettings {
+    /// How loudly.
+    pub severity: Severity,
+}
+
+/// How loudly something is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// As what must be changed.
+    Error,
+    /// As what should be looked at.
+    #[default]
+    Warning,
+    /// As what is good to know.
+    Information,
+    /// As what nearly nobody sees.
+    Hint,
 }
 
 /// Where files are that captures from elsewhere name.
@@ -407,7 +446,8 @@ mod tests {
                 "units": "iec",
                 "profileOnSave": "never",
                 "keepSessions": 20,
-                "pathMappings": []
+                "pathMappings": [],
+                "limits": {"severity": "warning"}
             })
         );
     }

@@ -25,6 +25,8 @@ pub struct Features {
     pub program_output: bool,
     /// Diagnostics may point to other places.
     pub related_information: bool,
+    /// Documents can be opened for the person.
+    pub show_document: bool,
 }
 
 impl Features {
@@ -61,6 +63,7 @@ impl Features {
                 .and_then(|d| d.publish_diagnostics.as_ref())
                 .and_then(|p| p.related_information)
                 .unwrap_or_default(),
+            show_document: window.and_then(|w| w.show_document.as_ref()).is_some_and(|show| show.support),
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use tower_lsp::jsonrpc::Result;
 use tower_lsp::{Client, LanguageServer};
 
+use super::diagnostics::Published;
 use super::handlers;
 use super::outbox::Outbox;
 use super::results::{Results, Shown};
@@ -35,6 +36,8 @@ pub struct Server {
     pub followed: Followed,
     /// Told when limits have to be compared with figures again.
     pub check: Notify,
+    /// The diagnostics that the editor shows.
+    pub published: Published,
     state: Mutex<State>,
 }
 
@@ -47,6 +50,7 @@ impl Server {
             watch: Watch::default(),
             followed: Followed::default(),
             check: Notify::new(),
+            published: Published::default(),
             state: Mutex::default(),
         }
     }

@@ -20,6 +20,9 @@ pub fn read(value: &Value) -> (Settings, Vec<String>) {
     part(&value["keepSessions"], "keepSessions", number, &mut settings.keep_sessions, &mut problems);
     let mappings = "a list of {\"from\": PATH, \"to\": PATH}";
     part(&value["pathMappings"], "pathMappings", mappings, &mut settings.path_mappings, &mut problems);
+    let severities = "\"error\", \"warning\", \"information\" or \"hint\"";
+    let severity = &value["limits"]["severity"];
+    part(severity, "limits.severity", severities, &mut settings.limits.severity, &mut problems);
     let to = &mut settings.inlay_hints;
     part(&hints["selfOnly"], "inlayHints.selfOnly", "true or false", &mut to.self_only, &mut problems);
     part(&hints["enabled"], "inlayHints.enabled", "true or false", &mut to.enabled, &mut problems);

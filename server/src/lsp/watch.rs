@@ -17,6 +17,7 @@ use super::server::Server;
 use super::sessions;
 
 pub use crate::launch::CAPTURES_FOLDER;
+use crate::limits::BASELINE_NAME;
 
 /// Events are handled when none has come for this long,
 const QUIET: Duration = Duration::from_millis(50);
@@ -87,7 +88,9 @@ fn written_paths(event: notify::Event) -> BTreeSet<PathBuf> {
 }
 
 fn changed(server: &Arc<Server>, path: &Path) {
-    if path.file_name().is_some_and(|name| name == "pyproject.toml" || name == "heaphint.toml") {
+    if path.file_name().is_some_and(|name| {
+        ["pyproject.toml", "heaphint.toml", BASELINE_NAME].iter().any(|watched| name == *watched)
+    }) {
         server.check.notify_one();
     } else if path.ends_with(CAPTURES_FOLDER) && path.is_dir() {
         server.watch.folder(server, path);

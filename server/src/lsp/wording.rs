@@ -25,6 +25,17 @@ impl From<ext::Units> for heaphint_analysis::Units {
     }
 }
 
+impl From<ext::Severity> for lsp_types::DiagnosticSeverity {
+    fn from(severity: ext::Severity) -> Self {
+        match severity {
+            ext::Severity::Error => Self::ERROR,
+            ext::Severity::Warning => Self::WARNING,
+            ext::Severity::Information => Self::INFORMATION,
+            ext::Severity::Hint => Self::HINT,
+        }
+    }
+}
+
 /// A size: `80.0 MiB`.
 pub fn size(bytes: u64, units: ext::Units) -> String {
     format_size(bytes, units.into())

@@ -26,15 +26,15 @@ pub enum LimitTarget {
     Nothing,
 }
 
-/// The byte range of the comment for heaphint in a comment that may hold several:
+/// The byte ranges of the comments for heaphint in a comment that may hold several:
 /// `# noqa  # heaphint: limit 1 MiB  # why`.
-pub(super) fn marked(comment: &str) -> Option<Range<usize>> {
+pub(super) fn marked(comment: &str) -> impl Iterator<Item = Range<usize>> {
     let hashes = comment.match_indices('#').map(|(at, _)| at);
-    let mut parts = hashes.map(|start| {
+    let parts = hashes.map(|start| {
         let end = comment[start + 1..].find('#').map_or(comment.len(), |next| start + 1 + next);
         start..start + comment[start..end].trim_end().len()
     });
-    parts.find(|part| comment[part.start + 1..part.end].trim_start().starts_with("heaphint:"))
+    parts.filter(|part| comment[part.start + 1..part.end].trim_start().starts_with("heaphint:"))
 }
 
 #[cfg(test)]
@@ -44,8 +44,11 @@ mod tests {
     #[test]
     fn the_mark_is_found_among_other_comments() {
         let comment = "# noqa: E501  # heaphint: limit 1.5 GiB  # because";
-        assert_eq!(marked(comment).map(|range| &comment[range]), Some("# heaphint: limit 1.5 GiB"));
-        assert_eq!(marked("#heaphint:limit 5"), Some(0..17));
-        assert_eq!(marked("# heaphint is nice: limit 5"), None);
+        let found =
+            |comment: &str| marked(comment).map(|range| comment[range].to_owned()).collect::<Vec<_>>();
+        assert_eq!(found(comment), ["# heaphint: limit 1.5 GiB"]);
+        assert_eq!(found("#heaphint:limit 5"), ["#heaphint:limit 5"]);
+        assert_eq!(found("#heaphint:a#heaphint: b"), ["#heaphint:a", "#heaphint: b"]);
+        assert!(found("# heaphint is nice: limit 5").is_empty());
     }
 }

@@ -109,7 +109,6 @@ mod tests {
     use std::path::Path;
 
     use super::super::Outline;
-    use super::*;
 
     const SOURCE: &str = r#"
 import pytest

@@ -262,17 +262,19 @@ impl Reader<'_> {
     }
 
     fn add_comment(&mut self, node: Node<'_>) {
-        let Some(range) = marked(self.slice(node)) else { return };
-        let text = self.slice(node)[range.clone()].to_owned();
-        let line = self.line(node.start_byte());
-        let line_start = self.starts[line as usize - 1];
-        let alone = self.text[line_start..node.start_byte()].trim().is_empty();
-        self.outline.comments.push(LimitComment {
-            line,
-            range: node.start_byte() + range.start..node.start_byte() + range.end,
-            text,
-            target: if alone { LimitTarget::Nothing } else { LimitTarget::Line },
-        });
+        let ranges: Vec<_> = marked(self.slice(node)).collect();
+        for range in ranges {
+            let text = self.slice(node)[range.clone()].to_owned();
+            let line = self.line(node.start_byte());
+            let line_start = self.starts[line as usize - 1];
+            let alone = self.text[line_start..node.start_byte()].trim().is_empty();
+            self.outline.comments.push(LimitComment {
+                line,
+                range: node.start_byte() + range.start..node.start_byte() + range.end,
+                text,
+                target: if alone { LimitTarget::Nothing } else { LimitTarget::Line },
+            });
+        }
     }
 
     /// Comments of a signature belong to its function, which the walk may have met after them.

@@ -23,5 +23,5 @@ pub use profile::{
     Process, Profile, ProjectLine, Sample, Selection, Session, SizeClass, StackFigures, StackList, Step,
     Summary, SummaryBy, SummaryRow, TableRow, ThreadFigures, Through,
 };
-pub use size::{SizeError, Units, format_size, parse_size};
+pub use size::{SizeError, Units, format_size, parse_size, written_size};
 pub use tree::{Tree, TreeId, TreeNode, TreeOptions, TreePlace};

@@ -51,6 +51,20 @@ pub fn format_size(bytes: u64, units: Units) -> String {
     format!("{value:.digits$} {}", names[unit])
 }
 
+/// A size as people write it in limits, at least as large and hardly larger: `121 MiB`, `7.7 MiB`.
+#[must_use]
+pub fn written_size(at_least: u64) -> String {
+    const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let fits = UNITS.iter().rev().find(|(_, shift)| at_least >> shift > 0);
+    let Some((unit, shift)) = fits else { return format!("{at_least} B") };
+    let tenths = (u128::from(at_least) * 10).div_ceil(1 << shift);
+    match (tenths / 10, tenths % 10) {
+        (whole, 0) => format!("{whole} {unit}"),
+        (whole @ 0..100, tenth) => format!("{whole}.{tenth} {unit}"),
+        (whole, _) => format!("{} {unit}", whole + 1),
+    }
+}
+
 /// A size that cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
@@ -119,6 +133,15 @@ mod tests {
     }
 
     #[test]
+    fn sizes_can_be_written_into_limits() {
+        let written = |bytes| written_size(bytes);
+        assert_eq!(written(1000), "1000 B");
+        assert_eq!(written(8_000_000), "7.7 MiB");
+        assert_eq!(written((120 << 20) + 5), "121 MiB");
+        assert_eq!(written(120 << 20), "120 MiB");
+    }
+
+    #[test]
     fn written_sizes_are_binary_in_both_spellings() {
         assert_eq!(parse_size("24 MB"), Ok(24 << 20));
         assert_eq!(parse_size("1.5GiB"), Ok(3 << 29));
@@ -151,6 +174,14 @@ mod tests {
             prop_assume!(!shown.ends_with("bogus"));
             let back = parse_size(&shown).unwrap();
             prop_assert!(back.abs_diff(bytes) as f64 <= bytes as f64 * 0.006);
+        }
+
+        #[test]
+        fn a_written_size_is_enough_and_hardly_more(bytes: u64) {
+            let written = parse_size(&written_size(bytes));
+            prop_assume!(bytes < u64::MAX - (1 << 44));
+            let written = written.unwrap();
+            prop_assert!(written >= bytes && (written - bytes) as f64 <= bytes as f64 / 10.0);
         }
 
         #[test]

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use heaphint_analysis::limits::{Finding, FindingKind};
-use heaphint_analysis::{Frame, StackFigures, StackList};
+use heaphint_analysis::limits::{Amount, Finding, FindingKind};
+use heaphint_analysis::{Frame, StackFigures, StackList, written_size};
 use heaphint_report::{finding_sentence, limit_sentence};
-use lsp_types::{Diagnostic, DiagnosticRelatedInformation, Location, NumberOrString, Position, Range};
+use lsp_types::{Diagnostic, DiagnosticRelatedInformation, Location, NumberOrString, Position, Range, Url};
 
+use super::data::{DiagnosticData, FindingKey, Ignore, Raise};
 use super::explained::code_description;
+use super::limits::Seen;
 use super::{Diagnostics, Input};
 use crate::lsp::results::{FileResults, Results};
 use crate::lsp::wording;
@@ -103,8 +105,59 @@ impl Input {
             source: Some("heaphint".into()),
             message,
             related_information: (!related.is_empty()).then_some(related),
+            data: self.data(results, finding, at).value(),
             ..Diagnostic::default()
         }
+    }
+
+    /// What can be done about a finding.
+    fn data(&self, results: &Results, finding: &Finding<'_>, at: &Location) -> DiagnosticData {
+        let root = Url::from_directory_path(&results.root).ok();
+        let source = &finding.limit_source;
+        // Where the limit itself stands it can be changed.
+        let is_limit = self.uri(Path::new(&source.file)).as_ref() == Some(&at.uri)
+            && source.line == at.range.start.line + 1;
+        DiagnosticData {
+            raise: self.raise(results, finding),
+            ignore: (finding.file.is_some() && !is_limit).then(|| Ignore {
+                uri: at.uri.clone(),
+                row: at.range.start.line,
+                function: finding
+                    .function
+                    .filter(|_| finding.is_function && finding.kind != FindingKind::Leak)
+                    .map(str::to_owned),
+            }),
+            accept: root.clone().filter(|_| finding.kind == FindingKind::Growth),
+            stacks: root.filter(|_| !finding.stacks.stacks.is_empty()).map(|root| FindingKey {
+                root,
+                message: finding_sentence(finding, self.units.into()),
+                file: finding.file.map(str::to_owned),
+                line: finding.line,
+            }),
+        }
+    }
+
+    /// The limit at what was measured, written as it was. What may grow is better accepted.
+    fn raise(&self, results: &Results, finding: &Finding<'_>) -> Option<Raise> {
+        let source = &finding.limit_source;
+        let path = Path::new(&source.file);
+        let seen = Seen { input: self, root: Some(&results.root), results: Some(results) };
+        let text = seen.source(path)?;
+        let old = text.as_str().get(source.span.clone())?.to_owned();
+        let amount = match finding.measured {
+            _ if finding.growth.is_some() => return None,
+            Amount::Bytes(bytes) => written_size(bytes),
+            Amount::Allocations(count) => count.to_string(),
+        };
+        let quote =
+            old.chars().next().filter(|c| matches!(c, '"' | '\'')).map(String::from).unwrap_or_default();
+        let position = |offset| text.position(offset, self.features.encoding);
+        Some(Raise {
+            uri: self.uri(path)?,
+            range: Range::new(position(source.span.start), position(source.span.end)),
+            old,
+            new: format!("{quote}{amount}{quote}"),
+        })
     }
 
     fn stacks(&self, results: &Results, list: &StackList<'_>) -> Vec<DiagnosticRelatedInformation> {

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use heaphint_analysis::limits::{Problem, ProblemKind};
-use lsp_types::{Diagnostic, DiagnosticSeverity, DiagnosticTag, NumberOrString, Range};
+use lsp_types::{Diagnostic, DiagnosticSeverity, DiagnosticTag, NumberOrString, Range, Url};
 
+use super::data::DiagnosticData;
 use super::explained::code_description;
 use super::{Diagnostics, Input};
 use crate::limits::Sources;
@@ -24,7 +25,7 @@ pub(super) struct Seen<'a> {
 
 impl Seen<'_> {
     /// The text that limits are read from.
-    fn source(&self, path: &Path) -> Option<Text> {
+    pub(super) fn source(&self, path: &Path) -> Option<Text> {
         let ran = || Some(self.results?.file(path)?.baseline().text.clone());
         match self.input.document(path) {
             Some(document) => Some(document.text.clone()),
@@ -39,7 +40,12 @@ impl Seen<'_> {
             let (Some(uri), Some(text)) = (self.input.uri(path), self.source(path)) else { continue };
             let position = |offset: usize| text.position(offset, self.input.features.encoding);
             let span = &problem.source.span;
-            let diagnostic = wrong_limit(problem, Range::new(position(span.start), position(span.end)));
+            let range = Range::new(position(span.start), position(span.end));
+            let mut diagnostic = wrong_limit(problem, range);
+            if problem.kind == ProblemKind::Unaccepted {
+                let root = self.root.and_then(|root| Url::from_directory_path(root).ok());
+                diagnostic.data = DiagnosticData { accept: root, ..DiagnosticData::default() }.value();
+            }
             let list = diagnostics.entry(uri).or_default();
             if !list.contains(&diagnostic) {
                 list.push(diagnostic);
@@ -92,7 +98,7 @@ fn wrong_limit(problem: &Problem, range: Range) -> Diagnostic {
         range,
         severity: Some(match problem.kind {
             ProblemKind::Wrong | ProblemKind::Unused => DiagnosticSeverity::WARNING,
-            ProblemKind::Unread => DiagnosticSeverity::INFORMATION,
+            ProblemKind::Unaccepted | ProblemKind::Unread => DiagnosticSeverity::INFORMATION,
         }),
         code: Some(NumberOrString::String(code.into())),
         code_description: code_description(code),

@@ -1,15 +1,19 @@
 //! Limits compared with the figures of the last run, as diagnostics. Nothing is run again for it.
 
+pub mod commands;
+pub mod data;
 mod explained;
 mod findings;
+pub mod fixes;
 mod limits;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use heaphint_analysis::limits::Verdict;
 use lsp_types::notification::PublishDiagnostics;
-use lsp_types::{Diagnostic, DiagnosticSeverity, MessageType, PublishDiagnosticsParams, Url};
+use lsp_types::{Diagnostic, DiagnosticSeverity, MessageType, PublishDiagnosticsParams, Range, Url};
 
 use self::limits::Seen;
 use super::documents::{Document, Text};
@@ -21,7 +25,7 @@ use crate::limits::{BaselineFile, Existing, Written};
 use crate::python::read_source;
 
 /// Diagnostics by file.
-type Diagnostics = BTreeMap<Url, Vec<Diagnostic>>;
+pub type Diagnostics = BTreeMap<Url, Vec<Diagnostic>>;
 
 /// What diagnostics are made from, at one moment.
 struct Input {
@@ -54,10 +58,24 @@ impl Known {
     }
 }
 
+/// What the editor shows.
+#[derive(Debug, Default)]
+pub struct Published(Mutex<Diagnostics>);
+
+impl Published {
+    /// The diagnostics that touch a range.
+    pub fn at(&self, uri: &Url, range: Range) -> Vec<Diagnostic> {
+        let published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = published.get(uri).into_iter().flatten();
+        here.filter(|shown| shown.range.start <= range.end && range.start <= shown.range.end)
+            .cloned()
+            .collect()
+    }
+}
+
 /// Compares whenever somebody asks for it on [`Server::check`], one comparison at a time.
 pub fn keep_checking(server: Arc<Server>) {
     tokio::spawn(async move {
-        let mut published = Diagnostics::new();
         let known = Arc::new(Mutex::new(Known::default()));
         loop {
             server.check.notified().await;
@@ -67,10 +85,7 @@ pub fn keep_checking(server: Arc<Server>) {
                 input.diagnostics(&mut known)
             };
             match tokio::task::spawn_blocking(compare).await {
-                Ok(diagnostics) => {
-                    publish(&server, &published, &diagnostics);
-                    published = diagnostics;
-                }
+                Ok(diagnostics) => publish(&server, diagnostics),
                 Err(error) => {
                     server.outbox.log(MessageType::ERROR, format!("Limits could not be compared: {error}."));
                 }
@@ -79,7 +94,8 @@ pub fn keep_checking(server: Arc<Server>) {
     });
 }
 
-fn publish(server: &Server, published: &Diagnostics, diagnostics: &Diagnostics) {
+fn publish(server: &Server, diagnostics: Diagnostics) {
+    let mut published = server.published.0.lock().unwrap_or_else(PoisonError::into_inner);
     let gone = published.keys().filter(|uri| !diagnostics.contains_key(uri));
     let gone = gone.map(|uri| (uri, Vec::new()));
     let changed = diagnostics.iter().filter(|(uri, now)| published.get(uri) != Some(now));
@@ -90,6 +106,7 @@ fn publish(server: &Server, published: &Diagnostics, diagnostics: &Diagnostics) 
             version: None,
         });
     }
+    *published = diagnostics;
 }
 
 impl Input {
@@ -99,7 +116,7 @@ impl Input {
         Self {
             features: state.features,
             units: state.settings.units,
-            severity: DiagnosticSeverity::WARNING,
+            severity: state.settings.limits.severity.into(),
             roots: roots.cloned().collect(),
             documents: state.documents.all().map(|(uri, document)| (uri.clone(), document.clone())).collect(),
             shown: state.shown.clone(),
@@ -121,23 +138,43 @@ impl Input {
 
     /// What is wrong with the limits of a project, and where its run exceeded them.
     fn project(&self, root: &Path, known: &mut Known, diagnostics: &mut Diagnostics) {
-        // What a program holds while it runs is neither its peak nor a leak.
-        let results = self.shown.of_root(root).filter(|results| !results.live).map(Arc::as_ref);
+        let results = self.finished(root);
+        let written = match results {
+            Some(results) => {
+                let (written, verdict) = self.compared(root, results, known);
+                self.findings(results, &verdict.findings, diagnostics);
+                written
+            }
+            None => {
+                let mut written = self.written(root, None);
+                written.find_unused_without_run(known.of(root, None));
+                written
+            }
+        };
+        Seen { input: self, root: Some(root), results }.show(&written.problems, diagnostics);
+    }
+
+    /// The run of a project. What a program holds while it runs is neither its peak nor a leak.
+    fn finished(&self, root: &Path) -> Option<&Results> {
+        self.shown.of_root(root).filter(|results| !results.live).map(Arc::as_ref)
+    }
+
+    /// The limits of a project, for a run of it.
+    fn written(&self, root: &Path, results: Option<&Results>) -> Written {
         let seen = Seen { input: self, root: Some(root), results };
         let mut written = Written::configuration(root, &seen);
         written.add_sources(&seen);
-        let existing = known.of(root, results);
-        match results {
-            Some(results) => {
-                let accepted =
-                    written.asks_for_growth().then(|| BaselineFile(written.baseline.clone()).read());
-                let accepted = accepted.and_then(|read| written.accepted(read));
-                let verdict = written.compare(&results.profile, accepted.as_ref(), None, existing);
-                self.findings(results, &verdict.findings, diagnostics);
-            }
-            None => written.find_unused_without_run(existing),
-        }
-        seen.show(&written.problems, diagnostics);
+        written
+    }
+
+    /// The limits of a project, compared with a run of it.
+    fn compared<'r>(&self, root: &Path, results: &'r Results, known: &mut Known) -> (Written, Verdict<'r>) {
+        let mut written = self.written(root, Some(results));
+        let read = written.asks_for_growth().then(|| BaselineFile(written.baseline.clone()).read());
+        let accepted = read.and_then(|read| written.accepted(read));
+        let existing = known.of(root, Some(results));
+        let verdict = written.compare(&results.profile, accepted.as_ref(), None, existing);
+        (written, verdict)
     }
 
     /// The project that a file's limits belong to: the innermost one around it, or the one whose run knows it.

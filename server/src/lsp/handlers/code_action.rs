@@ -1,4 +1,4 @@
-//! `textDocument/codeAction`: starts runs in editors that show no code lenses.
+//! `textDocument/codeAction`: quick fixes for exceeded limits, and runs for editors that show no code lenses.
 
 use std::sync::Arc;
 
@@ -8,30 +8,52 @@ use lsp_types::{
 use tower_lsp::jsonrpc::Result;
 
 use super::blocking;
+use crate::lsp::diagnostics::fixes::{self, ADD_KIND};
 use crate::lsp::ext::PROFILE_COMMAND;
 use crate::lsp::offers::{self, Offer};
 use crate::lsp::server::Server;
 use crate::lsp::state::View;
 
-/// The kind of the actions: a source action, so that no editor shows a light bulb on every line.
+/// The kind of runs: a source action, so that no editor shows a light bulb on every line.
 pub const KIND: CodeActionKind = CodeActionKind::new("source.heaphint");
 
-/// Handles the request.
+/// Every kind that is offered.
+pub const KINDS: [CodeActionKind; 3] = [CodeActionKind::QUICKFIX, ADD_KIND, KIND];
+
+/// Handles the request: what can be done about exceeded limits comes first, then limits that can be added, then runs.
 pub async fn code_action(
     server: &Arc<Server>,
     params: &CodeActionParams,
 ) -> Result<Option<CodeActionResponse>> {
-    let asked = |kind: &CodeActionKind| {
+    let only = params.context.only.clone();
+    let wanted = move |offered: &CodeActionKind| {
         // A kind includes those that begin with it and a dot.
-        KIND.as_str().strip_prefix(kind.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        let asked = |kind: &CodeActionKind| {
+            offered
+                .as_str()
+                .strip_prefix(kind.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        only.as_ref().is_none_or(|only| only.iter().any(asked))
     };
-    if params.context.only.as_ref().is_some_and(|only| !only.iter().any(asked)) {
-        return Ok(None);
-    }
-    let uri = params.text_document.uri.clone();
-    let Some(view) = server.view(&uri) else { return Ok(None) };
-    let line = params.range.start.line + 1;
-    blocking(move || Some(actions(&view, &uri, line))).await
+    let (uri, range) = (params.text_document.uri.clone(), params.range);
+    let (server, line) = (server.clone(), range.start.line + 1);
+    blocking(move || {
+        let mut offered = Vec::new();
+        if wanted(&CodeActionKind::QUICKFIX) {
+            offered.extend(fixes::of_diagnostics(&server, &uri, range));
+        }
+        if let Some(view) = server.view(&uri) {
+            if wanted(&ADD_KIND) {
+                offered.extend(fixes::add_limit(&view, &uri, line));
+            }
+            if wanted(&KIND) {
+                offered.extend(actions(&view, &uri, line));
+            }
+        }
+        (!offered.is_empty()).then_some(offered)
+    })
+    .await
 }
 
 /// The runs that somebody at this 1-based line may want: that of the test there first, then those of the file.

@@ -10,10 +10,11 @@ use tower_lsp::jsonrpc::{Error, ErrorCode, Result};
 
 use super::blocking;
 use crate::lsp::choice;
+use crate::lsp::diagnostics::commands as findings;
 use crate::lsp::ext::{
-    CANCEL_COMMAND, CHOICES_COMMAND, CLEAR_COMMAND, COMPARE_COMMAND, CancelParams, DELETE_SESSION_COMMAND,
-    NAME_SESSION_COMMAND, OPEN_SESSION_COMMAND, PROFILE_COMMAND, ProfileParams, ProfileResponse,
-    SESSIONS_COMMAND, SHOW_COMMAND, SessionParams, ShowParams,
+    ACCEPT_COMMAND, CANCEL_COMMAND, CHOICES_COMMAND, CLEAR_COMMAND, COMPARE_COMMAND, CancelParams,
+    DELETE_SESSION_COMMAND, NAME_SESSION_COMMAND, OPEN_SESSION_COMMAND, PROFILE_COMMAND, ProfileParams,
+    ProfileResponse, SESSIONS_COMMAND, SHOW_COMMAND, STACKS_COMMAND, SessionParams, ShowParams,
 };
 use crate::lsp::server::Server;
 use crate::lsp::sessions::commands;
@@ -66,6 +67,16 @@ pub async fn execute_command(server: &Arc<Server>, params: ExecuteCommandParams)
         DELETE_SESSION_COMMAND => {
             answer(server, params, |server, params| commands::remove(server, params)).await
         }
+        ACCEPT_COMMAND => {
+            let argument = params.arguments.into_iter().next().unwrap_or_default();
+            let params = understood(ACCEPT_COMMAND, argument)?;
+            failing(server, move |server| findings::accept(server, &params)).await
+        }
+        STACKS_COMMAND => {
+            let argument = params.arguments.into_iter().next().unwrap_or_default();
+            let key = understood(STACKS_COMMAND, argument)?;
+            failing(server, move |server| findings::open_stacks(server, &key)).await
+        }
         "heaphint.testPanic" if std::env::var_os(TEST_COMMANDS).is_some() => panic!("a test asked for it"),
         "heaphint.testWait" if std::env::var_os(TEST_COMMANDS).is_some() => {
             // Ends when the request is cancelled.
@@ -83,8 +94,16 @@ async fn answer<T: Serialize + Send + 'static>(
 ) -> Result<Option<Value>> {
     let name = params.command.clone();
     let params: SessionParams = or_default(&name, params)?;
+    failing(server, move |server| command(server, &params)).await
+}
+
+/// Does something that may fail where it may block. What went wrong is one sentence.
+async fn failing<T: Serialize + Send + 'static>(
+    server: &Arc<Server>,
+    command: impl FnOnce(&Arc<Server>) -> anyhow::Result<T> + Send + 'static,
+) -> Result<Option<Value>> {
     let server = server.clone();
-    let answer = blocking(move || command(&server, &params)).await?;
+    let answer = blocking(move || command(&server)).await?;
     let answer = answer.map_err(|error| Error {
         code: ErrorCode::ServerError(REQUEST_FAILED),
         message: format!("{error:#}.").into(),
@@ -108,7 +127,7 @@ fn understood<T: DeserializeOwned>(command: &str, argument: Value) -> Result<T> 
 }
 
 /// Every command that [`execute_command`] knows.
-pub const COMMANDS: [&str; 10] = [
+pub const COMMANDS: [&str; 12] = [
     PROFILE_COMMAND,
     CANCEL_COMMAND,
     CLEAR_COMMAND,
@@ -119,4 +138,6 @@ pub const COMMANDS: [&str; 10] = [
     COMPARE_COMMAND,
     NAME_SESSION_COMMAND,
     DELETE_SESSION_COMMAND,
+    ACCEPT_COMMAND,
+    STACKS_COMMAND,
 ];

@@ -9,7 +9,7 @@ use lsp_types::{
     WorkDoneProgressOptions,
 };
 
-use super::code_action::KIND;
+use super::code_action::KINDS;
 use super::did_change_configuration::section;
 use super::execute_command::COMMANDS;
 use crate::lsp::features::Features;
@@ -40,7 +40,7 @@ pub fn initialize(server: &Server, params: &InitializeParams) -> InitializeResul
             hover_provider: Some(HoverProviderCapability::Simple(true)),
             inlay_hint_provider: Some(OneOf::Left(true)),
             code_action_provider: Some(CodeActionProviderCapability::Options(CodeActionOptions {
-                code_action_kinds: Some(vec![KIND]),
+                code_action_kinds: Some(KINDS.into()),
                 ..CodeActionOptions::default()
             })),
             code_lens_provider: Some(CodeLensOptions { resolve_provider: Some(false) }),

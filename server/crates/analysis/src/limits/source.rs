@@ -37,13 +37,15 @@ pub enum ProblemKind {
     Wrong,
     /// It is about nothing that exists.
     Unused,
+    /// It is about growth, and no run of the command was accepted.
+    Unaccepted,
     /// It can only be known by running the program, as a variable in a decorator.
     Unread,
 }
 
 impl ProblemKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Wrong, Self::Unused, Self::Unread];
+    pub const ALL: [Self; 4] = [Self::Wrong, Self::Unused, Self::Unaccepted, Self::Unread];
 
     /// Its code, as diagnostics and reports name it.
     #[must_use]
@@ -51,6 +53,7 @@ impl ProblemKind {
         match self {
             Self::Wrong => "wrong-limit",
             Self::Unused => "unused-limit",
+            Self::Unaccepted => "no-accepted-run",
             Self::Unread => "unread-limit",
         }
     }

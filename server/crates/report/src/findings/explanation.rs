@@ -1,7 +1,7 @@
 //! What each code means, in one sentence. `server/docs/limits.md` has a section for each.
 
 /// Every code that a finding or a problem can have.
-pub const CODES: [&str; 11] = [
+pub const CODES: [&str; 12] = [
     "peak-limit",
     "rss-limit",
     "function-limit",
@@ -12,6 +12,7 @@ pub const CODES: [&str; 11] = [
     "growth-limit",
     "wrong-limit",
     "unused-limit",
+    "no-accepted-run",
     "unread-limit",
 ];
 
@@ -29,6 +30,9 @@ pub fn explanation(code: &str) -> &'static str {
         "growth-limit" => "The program, or a function, holds more memory than in the run that was accepted.",
         "wrong-limit" => "A limit cannot be understood, so nothing is compared with it.",
         "unused-limit" => "A limit is about something that does not exist, so it can never be exceeded.",
+        "no-accepted-run" => {
+            "A limit is about growth, and no run of this command was accepted to compare with."
+        }
         "unread-limit" => "A limit is known only while the program runs, so heaphint does not apply it.",
         _ => "",
     }

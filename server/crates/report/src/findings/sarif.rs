@@ -25,7 +25,7 @@ pub fn findings_sarif(out: &mut dyn Write, report: &FindingsReport<'_>) -> io::R
             json!({
                 "id": code,
                 "shortDescription": {"text": explanation(code)},
-                "defaultConfiguration": {"level": if *code == "unused-limit" || *code == "unread-limit" { "warning" } else { "error" }},
+                "defaultConfiguration": {"level": default_level(code)},
             })
         })
         .collect();
@@ -41,6 +41,17 @@ pub fn findings_sarif(out: &mut dyn Write, report: &FindingsReport<'_>) -> io::R
         }],
     });
     write(out, &document)
+}
+
+/// The level of what has this code, if nobody configures another.
+fn default_level(code: &str) -> &'static str {
+    let problem = ProblemKind::ALL.into_iter().find(|kind| kind.code() == code);
+    problem.map_or("error", problem_level)
+}
+
+/// Only a limit that cannot be understood is an error: the others do no harm.
+fn problem_level(kind: ProblemKind) -> &'static str {
+    if kind == ProblemKind::Wrong { "error" } else { "warning" }
 }
 
 fn finding_result(report: &FindingsReport<'_>, finding: &Finding<'_>) -> Value {
@@ -113,7 +124,7 @@ fn problem_result(report: &FindingsReport<'_>, problem: &Problem) -> Value {
     json!({
         "ruleId": problem.kind.code(),
         "ruleIndex": rule_index(problem.kind.code()),
-        "level": if problem.kind == ProblemKind::Wrong { "error" } else { "warning" },
+        "level": problem_level(problem.kind),
         "message": {"text": problem.message},
         "locations": [{"physicalLocation": physical(report.path(&source.file), region)}],
     })
