@@ -7,6 +7,7 @@ mod limits;
 mod plumbing;
 mod profile;
 mod project;
+mod protocol;
 mod running;
 mod sessions;
 mod what;

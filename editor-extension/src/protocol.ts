@@ -62,6 +62,12 @@ export interface AcceptParams {
   uri: string;
 }
 
+/**
+ * Writes a page with every view of a session, or of what is shown, and opens it in a browser: `ReportResponse`. Its argument
+ * is `SessionParams` or nothing.
+ */
+export const REPORT_COMMAND = "heaphint.report";
+
 /** The one argument of `PROFILE_COMMAND`. */
 export interface ProfileParams {
   /** The Python file that is meant, as a `file:` URI. For what belongs to a whole project: any file or folder of it. */
@@ -136,6 +142,12 @@ export interface SessionParams {
   name?: string;
   /** Captures that are no session of the project, wherever they are. */
   captures?: string[];
+}
+
+/** The answer to `REPORT_COMMAND`. */
+export interface ReportResponse {
+  /** The page. */
+  uri: string;
 }
 
 /** The sessions of a project, the newest first. */

@@ -224,6 +224,9 @@ impl Client {
         lenses
             .into_iter()
             .map(|lens| {
+                // As editors do with those that they show.
+                let resolved = lens.get("command").is_some();
+                let lens = if resolved { lens } else { self.ask("codeLens/resolve", lens) };
                 let command = &lens["command"];
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
                 let line = lens["range"]["start"]["line"].as_u64().expect("a line");

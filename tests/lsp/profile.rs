@@ -109,7 +109,7 @@ fn edits_keep_figures_on_their_lines() {
 #[test]
 fn hints_stand_behind_the_last_character_in_the_agreed_unit() {
     let text = "snakes = '🐍🐍'; kept = bytearray(5 * 1024 * 1024)\n";
-    for (encoding, length) in [("utf-16", 50), ("utf-8", 54)] {
+    for (encoding, length) in [("utf-16", 50), ("utf-8", 54), ("utf-32", 48)] {
         let wish = json!({"capabilities": {"general": {"positionEncodings": [encoding]}}});
         let (mut client, _project, uri, _) = profiled(text, wish);
         assert_eq!(client.hints(&uri), [(0, length, "5.00 MiB peak".to_owned())]);

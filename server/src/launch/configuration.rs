@@ -91,46 +91,69 @@ pub fn of_project(root: &Path) -> (Vec<Configuration>, Vec<ConfigurationError>) 
 /// The configurations in the text of a file, in its order, and what cannot be understood there.
 #[must_use]
 pub fn parse(text: &str, path: &Path) -> (Vec<Configuration>, Vec<ConfigurationError>) {
-    let is_here = |(name, _): &&(&str, &[&str])| path.file_name().is_some_and(|file| file == *name);
-    let Some((_, tables)) = FILES.iter().find(is_here) else { return Default::default() };
-    let line = |span: Range<usize>| {
-        let before = text.get(..span.start).unwrap_or(text);
-        1 + before.bytes().filter(|byte| *byte == b'\n').count() as u32
+    let (mut all, mut errors) = (Vec::new(), Vec::new());
+    let problem = |name: Option<String>, span: Range<usize>, message: String| ConfigurationError {
+        name,
+        line: line_of(text, span.start),
+        message,
     };
     let document = match DeTable::parse(text) {
         Ok(document) => document,
         Err(error) => {
             let message = format!("this is not TOML: {}", error.message().replace('\n', ", "));
-            let line = line(error.span().unwrap_or(0..0));
-            return (Vec::new(), vec![ConfigurationError { name: None, line, message }]);
+            errors.push(problem(None, error.span().unwrap_or(0..0), message));
+            return (all, errors);
         }
     };
-    let mut table = document.get_ref();
-    for name in *tables {
-        let Some(inner) = table.get(*name).and_then(|value| value.get_ref().as_table()) else {
-            return Default::default();
-        };
-        table = inner;
-    }
-    let (mut all, mut errors) = (Vec::new(), Vec::new());
-    let Some(run) = table.get("run") else { return Default::default() };
-    let Some(run_table) = run.get_ref().as_table() else {
+    let Some(run) = run_of(document.get_ref(), path) else { return (all, errors) };
+    let Some(table) = run.get_ref().as_table() else {
         let message =
             "`run` must be a table: write one table for each program, such as `[tool.heaphint.run.web]`";
-        errors.push(ConfigurationError { name: None, line: line(run.span()), message: message.to_owned() });
+        errors.push(problem(None, run.span(), message.to_owned()));
         return (all, errors);
     };
-    for (key, value) in run_table {
+    for (key, value) in table {
         let name = key.get_ref().to_string();
-        let line = line(key.span());
-        match one(&name, line, value) {
+        match one(&name, line_of(text, key.span().start), value) {
             Ok(configuration) => all.push(configuration),
-            Err(message) => errors.push(ConfigurationError { name: Some(name), line, message }),
+            Err(message) => errors.push(problem(Some(name), key.span(), message)),
         }
     }
     all.sort_by_key(|configuration| configuration.line);
     errors.sort_by_key(|error| error.line);
     (all, errors)
+}
+
+/// The files that configurations name, and where their names stand in the text, as bytes.
+#[must_use]
+pub fn named_files(text: &str, path: &Path) -> Vec<(Range<usize>, PathBuf)> {
+    let Ok(document) = DeTable::parse(text) else { return Vec::new() };
+    let run = run_of(document.get_ref(), path).and_then(|run| run.get_ref().as_table());
+    let tables = run.into_iter().flatten().filter_map(|(_, value)| value.get_ref().as_table());
+    let named = |table: &DeTable<'_>| {
+        let values = ["script", "stdin"].into_iter().filter_map(|key| table.get(key));
+        values.filter_map(|value| Some((value.span(), PathBuf::from(value.get_ref().as_str()?)))).collect()
+    };
+    let mut files: Vec<_> = tables.flat_map(|table| -> Vec<_> { named(table) }).collect();
+    files.sort_by_key(|(span, _)| span.start);
+    files
+}
+
+/// The value of `run` in a file of this name.
+fn run_of<'v, 'i>(document: &'v DeTable<'i>, path: &Path) -> Option<&'v Spanned<DeValue<'i>>> {
+    let is_here = |(name, _): &&(&str, &[&str])| path.file_name().is_some_and(|file| file == *name);
+    let (_, tables) = FILES.iter().find(is_here)?;
+    let mut table = document;
+    for name in *tables {
+        table = table.get(*name)?.get_ref().as_table()?;
+    }
+    table.get("run")
+}
+
+/// The 1-based line of a byte.
+fn line_of(text: &str, offset: usize) -> u32 {
+    let before = text.get(..offset).unwrap_or(text);
+    1 + before.bytes().filter(|byte| *byte == b'\n').count() as u32
 }
 
 fn one(name: &str, line: u32, value: &Spanned<DeValue<'_>>) -> Result<Configuration, String> {
@@ -180,6 +203,9 @@ mod tests {
         assert_eq!(all[0].directory, Path::new("src"));
         assert_eq!((all[1].line, &all[1].target), (15, &Target::Command("bin/tool".into())));
         assert_eq!(all[1].arguments, ["a", "b"]);
+        let text = "[run.x]\nscript = 'x.py'\nstdin = 'in'\n";
+        let named = named_files(text, Path::new("/p/heaphint.toml"));
+        assert_eq!(named, [(17..23, PathBuf::from("x.py")), (32..36, PathBuf::from("in"))]);
         let (all, _) = parse("[run.x]\nscript = 'x.py'\n", Path::new("/p/heaphint.toml"));
         assert_eq!((all[0].line, &all[0].target), (1, &Target::Script("x.py".into())));
         assert_eq!(parse(text, Path::new("/p/other.toml")), (vec![], vec![]));

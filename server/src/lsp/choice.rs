@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lsp_types::{MessageActionItem, MessageType, ShowMessageRequestParams, Url};
 
+use super::documents::file_path;
 use super::ext::{Choices, Figure, ProcessChoice, ShowParams};
 use super::results::Results;
 use super::server::Server;
@@ -95,8 +96,8 @@ fn names(threads: Vec<heaphint_analysis::ThreadFigures>) -> Vec<String> {
 
 impl State {
     /// The run that knows a file, or was shown last.
-    fn run_of(&self, uri: Option<&Url>) -> Option<Arc<Results>> {
-        let path = uri.and_then(|uri| uri.to_file_path().ok());
+    pub fn run_of(&self, uri: Option<&Url>) -> Option<Arc<Results>> {
+        let path = uri.and_then(file_path);
         let of_file = path.as_deref().and_then(|path| self.shown.of_file(path)).map(|(results, _)| results);
         of_file.or(self.shown.last()).cloned()
     }

@@ -54,6 +54,10 @@ pub struct AcceptParams {
     pub uri: Url,
 }
 
+/// Writes a page with every view of a session, or of what is shown, and opens it in a browser: [`ReportResponse`]. Its
+/// argument is [`SessionParams`] or nothing.
+pub const REPORT_COMMAND: &str = "heaphint.report";
+
 /// The one argument of [`PROFILE_COMMAND`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileParams {
@@ -181,6 +185,13 @@ pub struct SessionParams {
     /// Captures that are no session of the project, wherever they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub captures: Option<Vec<Url>>,
+}
+
+/// The answer to [`REPORT_COMMAND`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ReportResponse {
+    /// The page.
+    pub uri: Url,
 }
 
 /// The sessions of a project, the newest first.

@@ -23,6 +23,10 @@ pub struct Features {
     pub markdown: bool,
     /// What programs write may come in messages of our own.
     pub program_output: bool,
+    /// Tooltips of hints are asked for one by one.
+    pub hint_tooltip_resolve: bool,
+    /// Files that change can be registered for.
+    pub watched_files_registration: bool,
     /// Diagnostics may point to other places.
     pub related_information: bool,
     /// Documents can be opened for the person.
@@ -30,6 +34,11 @@ pub struct Features {
 }
 
 impl Features {
+    /// The format of hovers.
+    pub fn markup(&self) -> MarkupKind {
+        if self.markdown { MarkupKind::Markdown } else { MarkupKind::PlainText }
+    }
+
     /// Reads the capabilities that the editor announced.
     pub fn new(capabilities: &ClientCapabilities) -> Self {
         let workspace = capabilities.workspace.as_ref();
@@ -59,6 +68,14 @@ impl Features {
                 .experimental
                 .as_ref()
                 .is_some_and(|experimental| experimental["heaphintOutput"] == true),
+            hint_tooltip_resolve: document
+                .and_then(|d| d.inlay_hint.as_ref())
+                .and_then(|h| h.resolve_support.as_ref())
+                .is_some_and(|support| support.properties.iter().any(|property| property == "tooltip")),
+            watched_files_registration: workspace
+                .and_then(|w| w.did_change_watched_files)
+                .and_then(|w| w.dynamic_registration)
+                .unwrap_or_default(),
             related_information: document
                 .and_then(|d| d.publish_diagnostics.as_ref())
                 .and_then(|p| p.related_information)

@@ -5,6 +5,7 @@
 #![deny(clippy::print_stdout)]
 
 mod captures;
+mod changes;
 mod choice;
 mod comparison;
 mod diagnostics;
@@ -23,6 +24,7 @@ mod sessions;
 mod settings;
 mod sources;
 mod state;
+mod untitled;
 mod watch;
 mod wording;
 

@@ -7,6 +7,7 @@ use lsp_types::Url;
 use super::documents::Document;
 use super::ext::{ProfileParams, ProfileWhat};
 use super::runs::own_module;
+use super::untitled;
 use crate::launch::configuration;
 
 /// A run that somebody may start.
@@ -27,13 +28,27 @@ const PROFILE: &str = "Profile memory";
 
 /// The runs of a document, by its lines. Parses and looks at the disk: call it where it may block.
 pub fn of_document(uri: &Url, document: &Document) -> Vec<Offer> {
-    let Some(path) = &document.path else { return Vec::new() };
-    if document.is_python {
+    let Some(path) = &document.path else {
+        let is_untitled = document.is_python && untitled::is_untitled(uri);
+        return if is_untitled { vec![whole_file(uri, 1)] } else { Vec::new() };
+    };
+    if untitled::is_untitled(uri) {
+        vec![whole_file(uri, 1)]
+    } else if document.is_python {
         of_python(uri, path, document)
     } else if configuration::is_configuration_file(path) {
         of_configurations(uri, path, document)
     } else {
         Vec::new()
+    }
+}
+
+fn whole_file(uri: &Url, line: u32) -> Offer {
+    Offer {
+        line,
+        title: PROFILE,
+        long_title: "Profile memory of this file".to_owned(),
+        params: ProfileParams::new(uri.clone(), None),
     }
 }
 
@@ -46,7 +61,7 @@ fn of_python(uri: &Url, path: &Path, document: &Document) -> Vec<Offer> {
         long_title: format!("Profile memory of {long_title}"),
         params: ProfileParams::new(uri.clone(), what),
     };
-    let file = |line| offer(line, PROFILE, "this file", None);
+    let file = |line| whole_file(uri, line);
     let mut offers = Vec::new();
     if outline.tests.is_empty() {
         offers.push(file(1));

@@ -80,7 +80,7 @@ pub struct Results {
 }
 
 /// A source file of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct FileResults {
     /// Its name in the profile.
     pub name: String,
@@ -131,6 +131,26 @@ impl Results {
         self
     }
 
+    /// The same run, in which files have other names: those that begin with `old` now begin with `new`.
+    pub fn with_renamed(mut self, old: &Path, new: &Path) -> Self {
+        let mut files = HashMap::clone(&self.files);
+        for (path, file) in self.files.iter() {
+            if let Ok(rest) = path.strip_prefix(old) {
+                let now = if rest.as_os_str().is_empty() { new.to_owned() } else { new.join(rest) };
+                files.entry(now).or_insert_with(|| file.clone());
+            }
+        }
+        self.files = Arc::new(files);
+        self
+    }
+
+    /// The file of the project that is no more where it was and had this text: it was renamed by somebody else.
+    pub fn lost_file(&self, text: &str) -> Option<PathBuf> {
+        let files = self.project_files().into_iter().filter(|file| !file.path().exists());
+        let mut same = files.filter(|file| file.baseline().text.as_str() == text);
+        same.next().map(|file| file.path().to_owned())
+    }
+
     /// What is shown of the run: the part that was chosen.
     pub fn visible(&self) -> &Profile {
         self.part.as_ref().unwrap_or(&self.profile)
@@ -147,6 +167,8 @@ impl Results {
             |file: &&FileResults| self.profile.file(&file.name).is_none_or(|figures| figures.in_project);
         let mut files: Vec<_> = self.files.values().filter(in_project).collect();
         files.sort_by(|a, b| a.path().cmp(b.path()));
+        // A file that was renamed since has two names.
+        files.dedup_by(|a, b| a.path() == b.path());
         files
     }
 
@@ -190,6 +212,16 @@ impl FileResults {
     /// The text that ran. Reads the file when nobody asked before.
     pub fn baseline(&self) -> Arc<Baseline> {
         self.source.baseline()
+    }
+
+    /// Whether somebody is to be told that the file has changed since it ran: once.
+    pub fn tell_of_change(&self, text: &str) -> bool {
+        self.source.tell_of_change(text)
+    }
+
+    /// The file was saved with this text by who edits it, and knows that it has changed.
+    pub fn saved(&self, text: &str) {
+        self.source.saved(text);
     }
 
     /// Functions and comments of the text that ran.

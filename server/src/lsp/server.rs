@@ -1,13 +1,16 @@
 //! The server's parts and the table from requests to handlers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lsp_types::{
+    CallHierarchyIncomingCall, CallHierarchyIncomingCallsParams, CallHierarchyItem,
+    CallHierarchyOutgoingCall, CallHierarchyOutgoingCallsParams, CallHierarchyPrepareParams,
     CodeActionParams, CodeActionResponse, CodeLens, CodeLensParams, DidChangeConfigurationParams,
-    DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
-    DidSaveTextDocumentParams, ExecuteCommandParams, Hover, HoverParams, InitializeParams, InitializeResult,
-    InitializedParams, InlayHint, InlayHintParams, Url, WorkDoneProgressCancelParams,
+    DidChangeTextDocumentParams, DidChangeWatchedFilesParams, DidChangeWorkspaceFoldersParams,
+    DidCloseTextDocumentParams, DidOpenTextDocumentParams, DidSaveTextDocumentParams, DocumentLink,
+    DocumentLinkParams, ExecuteCommandParams, Hover, HoverParams, InitializeParams, InitializeResult,
+    InitializedParams, InlayHint, InlayHintParams, RenameFilesParams, Url, WorkDoneProgressCancelParams,
 };
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -15,12 +18,14 @@ use tower_lsp::jsonrpc::Result;
 use tower_lsp::{Client, LanguageServer};
 
 use super::diagnostics::Published;
+use super::documents::file_path;
 use super::handlers;
 use super::outbox::Outbox;
 use super::results::{Results, Shown};
 use super::runs::Runs;
 use super::sessions::Followed;
 use super::state::{State, View};
+use super::untitled::Untitled;
 use super::watch::Watch;
 
 /// Everything that handlers and tasks work with.
@@ -34,6 +39,8 @@ pub struct Server {
     pub watch: Watch,
     /// Captures of others that are being recorded.
     pub followed: Followed,
+    /// Documents without files that were run.
+    pub untitled: Untitled,
     /// Told when limits have to be compared with figures again.
     pub check: Notify,
     /// The diagnostics that the editor shows.
@@ -49,6 +56,7 @@ impl Server {
             runs: Runs::default(),
             watch: Watch::default(),
             followed: Followed::default(),
+            untitled: Untitled::default(),
             check: Notify::new(),
             published: Published::default(),
             state: Mutex::default(),
@@ -127,6 +135,15 @@ impl Server {
         }
     }
 
+    /// A file or folder has another name now.
+    pub fn rename(&self, old: &Path, new: &Path) {
+        self.state().change_shown(|shown| {
+            for results in shown.clone().all() {
+                shown.show(Arc::new(Results::clone(results).with_renamed(old, new)));
+            }
+        });
+    }
+
     /// Takes all figures away.
     pub fn clear(&self) {
         self.state().change_shown(Shown::clear);
@@ -144,7 +161,7 @@ impl Server {
         let folders = params.workspace_folders.iter().flatten().map(|folder| &folder.uri);
         // Editors that know no workspace folders send only this.
         let root = params.root_uri.iter();
-        let paths = folders.chain(root).filter_map(|uri| uri.to_file_path().ok()?.canonicalize().ok());
+        let paths = folders.chain(root).filter_map(|uri| file_path(uri).filter(|path| path.is_dir()));
         let mut paths: Vec<_> = paths.collect();
         paths.dedup();
         paths
@@ -204,6 +221,51 @@ impl LanguageServer for Backend {
 
     async fn hover(&self, params: HoverParams) -> Result<Option<Hover>> {
         handlers::hover(&self.0, &params).await
+    }
+
+    async fn inlay_hint_resolve(&self, hint: InlayHint) -> Result<InlayHint> {
+        handlers::inlay_hint_resolve(&self.0, hint).await
+    }
+
+    async fn code_lens_resolve(&self, lens: CodeLens) -> Result<CodeLens> {
+        handlers::code_lens_resolve(&self.0, lens).await
+    }
+
+    async fn document_link(&self, params: DocumentLinkParams) -> Result<Option<Vec<DocumentLink>>> {
+        Ok(handlers::document_link(&self.0, &params))
+    }
+
+    async fn prepare_call_hierarchy(
+        &self,
+        params: CallHierarchyPrepareParams,
+    ) -> Result<Option<Vec<CallHierarchyItem>>> {
+        handlers::prepare_call_hierarchy(&self.0, &params).await
+    }
+
+    async fn incoming_calls(
+        &self,
+        params: CallHierarchyIncomingCallsParams,
+    ) -> Result<Option<Vec<CallHierarchyIncomingCall>>> {
+        handlers::incoming_calls(&self.0, params).await
+    }
+
+    async fn outgoing_calls(
+        &self,
+        params: CallHierarchyOutgoingCallsParams,
+    ) -> Result<Option<Vec<CallHierarchyOutgoingCall>>> {
+        handlers::outgoing_calls(&self.0, params).await
+    }
+
+    async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
+        handlers::did_change_workspace_folders(&self.0, &params);
+    }
+
+    async fn did_change_watched_files(&self, params: DidChangeWatchedFilesParams) {
+        handlers::did_change_watched_files(&self.0, &params);
+    }
+
+    async fn did_rename_files(&self, params: RenameFilesParams) {
+        handlers::did_rename_files(&self.0, params).await;
     }
 
     async fn execute_command(&self, params: ExecuteCommandParams) -> Result<Option<Value>> {

@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
@@ -25,6 +27,9 @@ pub struct Source {
     started: SystemTime,
     baseline: OnceLock<Arc<Baseline>>,
     outline: OnceLock<Arc<Outline>>,
+    /// The text on the disk of which nobody has to be told, by its hash.
+    known: Mutex<Option<u64>>,
+    told: AtomicBool,
 }
 
 impl Sources {
@@ -51,7 +56,14 @@ impl Sources {
 
 impl Source {
     fn new(path: PathBuf, started: SystemTime) -> Self {
-        Self { path, started, baseline: OnceLock::new(), outline: OnceLock::new() }
+        Self {
+            path,
+            started,
+            baseline: OnceLock::new(),
+            outline: OnceLock::new(),
+            known: Mutex::default(),
+            told: AtomicBool::new(false),
+        }
     }
 
     /// Its absolute path.
@@ -71,10 +83,30 @@ impl Source {
             .clone()
     }
 
+    /// Whether somebody is to be told that the file, whose text on the disk is this, has changed since it ran. True once
+    /// at most, and never of a text that who edits it has saved.
+    pub fn tell_of_change(&self, text: &str) -> bool {
+        let baseline = self.baseline();
+        let changed = !baseline.certain || baseline.text.as_str() != text;
+        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner) == Some(hash(text));
+        changed && !known && !self.told.swap(true, Ordering::Relaxed)
+    }
+
+    /// The file was saved with this text.
+    pub fn saved(&self, text: &str) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(hash(text));
+    }
+
     /// Functions and comments of the text that ran.
     pub fn outline(&self) -> Arc<Outline> {
         self.outline
             .get_or_init(|| Arc::new(Outline::parse(self.baseline().text.as_str(), &self.path)))
             .clone()
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }

@@ -87,7 +87,8 @@ fn written_paths(event: notify::Event) -> BTreeSet<PathBuf> {
     if only_read { BTreeSet::new() } else { event.paths.into_iter().collect() }
 }
 
-fn changed(server: &Arc<Server>, path: &Path) {
+/// A file was written: what it means depends on its name.
+pub fn changed(server: &Arc<Server>, path: &Path) {
     if path.file_name().is_some_and(|name| {
         ["pyproject.toml", "heaphint.toml", BASELINE_NAME].iter().any(|watched| name == *watched)
     }) {

@@ -27,9 +27,15 @@ pub enum Edited {
 pub fn match_lines(old: &[&str], new: &[&str], edited: Edited) -> Vec<Option<usize>> {
     let (old_at, old) = filled(old);
     let (new_at, filled_new) = filled(new);
+    let [old_plain, new_plain] =
+        [&old, &filled_new].map(|lines| lines.iter().map(|line| plain(line)).collect::<Vec<_>>());
     let mut matches = vec![None; new.len()];
-    let operations =
-        capture_diff_slices_deadline(Algorithm::Patience, &old, &filled_new, Some(Instant::now() + DEADLINE));
+    let operations = capture_diff_slices_deadline(
+        Algorithm::Patience,
+        &old_plain,
+        &new_plain,
+        Some(Instant::now() + DEADLINE),
+    );
     for operation in operations {
         match operation {
             DiffOp::Equal { old_index, new_index, len } => {
@@ -54,6 +60,11 @@ pub fn match_lines(old: &[&str], new: &[&str], edited: Edited) -> Vec<Option<usi
 fn filled<'a>(lines: &[&'a str]) -> (Vec<usize>, Vec<&'a str>) {
     let lines = lines.iter().map(|line| line.trim_end()).enumerate();
     lines.filter(|(_, line)| !line.is_empty()).unzip()
+}
+
+/// A line without what a formatter may change: white space, and which quotes it has.
+pub fn plain(line: &str) -> String {
+    line.chars().filter(|c| !c.is_whitespace()).map(|c| if c == '\'' { '"' } else { c }).collect()
 }
 
 /// Pairs the lines of a changed block: (old, new), both rising.

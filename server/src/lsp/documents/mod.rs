@@ -36,7 +36,7 @@ impl Document {
     /// A document that was just opened.
     pub fn new(uri: &Url, language: &str, version: i32, text: String) -> Self {
         Self {
-            path: uri.to_file_path().ok().map(|path| path.canonicalize().unwrap_or(path)),
+            path: file_path(uri),
             is_python: language == "python" || uri.path().ends_with(".py"),
             version,
             text: Text::new(text),
@@ -67,26 +67,34 @@ impl Document {
     }
 
     fn apply(&mut self, change: TextDocumentContentChangeEvent, encoding: Encoding) {
-        let rows = self.text.row_count();
-        let (first_row, last_row, bytes) = match change.range {
-            Some(range) => {
-                let start = self.text.offset(range.start, encoding);
-                let end = self.text.offset(range.end, encoding).max(start);
-                (self.text.row_of(start), self.text.row_of(end), start..end)
-            }
-            None => (0, rows - 1, 0..self.text.as_str().len()),
+        let Some(range) = change.range else {
+            // Another branch, a formatter, an undo of all: what matters is what ran.
+            self.text = Text::new(change.text);
+            self.outline = OnceLock::new();
+            let baseline = self.tracking.as_ref().map(|tracking| tracking.baseline().clone());
+            return self.track(baseline);
         };
-        let whole = change.range.is_none();
+        let rows = self.text.row_count();
+        let start = self.text.offset(range.start, encoding);
+        let end = self.text.offset(range.end, encoding).max(start);
+        let (first_row, last_row) = (self.text.row_of(start), self.text.row_of(end));
         // A change can also join or divide the line ends (`\r` before `\n`) next to it.
         let first_row = first_row.saturating_sub(1);
         let last_row = (last_row + 1).min(rows - 1);
         let before: Vec<String> = (first_row..=last_row).map(|row| self.text.row(row).to_owned()).collect();
-        self.text.replace(bytes, &change.text);
+        self.text.replace(start..end, &change.text);
         self.outline = OnceLock::new();
         if let Some(tracking) = &mut self.tracking {
-            tracking.replace(first_row, &before, rows - 1 - last_row, &self.text, whole);
+            tracking.replace(first_row, &before, rows - 1 - last_row, &self.text);
         }
     }
+}
+
+/// The file that a URI means, as the kernel names it. Cells of notebooks, old versions and the like name a file too, and
+/// are none.
+pub fn file_path(uri: &Url) -> Option<PathBuf> {
+    let path = (uri.scheme() == "file").then(|| uri.to_file_path().ok()).flatten()?;
+    Some(path.canonicalize().unwrap_or(path))
 }
 
 /// All open documents. Owned by the state's lock; changes are applied while it is held, in the order in which
@@ -120,6 +128,13 @@ impl Documents {
         }
         document.version = version;
         true
+    }
+
+    /// Lets a document without a file stand for one.
+    pub fn give_path(&mut self, uri: &Url, path: PathBuf) {
+        if let Some(document) = self.open.get_mut(uri) {
+            Arc::make_mut(document).path = Some(path);
+        }
     }
 
     /// A document was closed.
@@ -237,6 +252,31 @@ mod tests {
         let document = documents.get(&uri).expect("open");
         assert_eq!(document.text.row_count(), 5);
         assert_eq!(document.match_of(1).map(|m| (m.line, m.old)), Some((2, false)));
+    }
+
+    #[test]
+    fn a_formatter_leaves_figures_on_their_lines() {
+        let (mut documents, uri) = ran();
+        let text = "import os\n\ndata=make( 80 )\nif data:\n    more = make(20)\nprint(data)\n";
+        let rows = after(&mut documents, &uri, None, text);
+        assert_eq!(
+            rows[..6],
+            [Some((1, false)), None, Some((2, false)), None, Some((3, false)), Some((4, false))]
+        );
+        // Another branch, and back.
+        let rows = after(&mut documents, &uri, None, "nothing = 1\n");
+        assert_eq!(rows[..2], [None, None]);
+        let rows = after(&mut documents, &uri, None, text);
+        assert_eq!(rows[2], Some((2, false)));
+    }
+
+    #[test]
+    fn only_files_have_paths() {
+        let path = |uri: &str| file_path(&Url::parse(uri).expect("a URI"));
+        assert_eq!(path("file:///no/such/app.py"), Some("/no/such/app.py".into()));
+        for other in ["vscode-notebook-cell:/no/nb.ipynb#1", "git:/no/app.py", "untitled:Untitled-1"] {
+            assert_eq!(path(other), None);
+        }
     }
 
     #[test]

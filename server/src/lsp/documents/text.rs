@@ -14,6 +14,8 @@ pub enum Encoding {
     Utf16,
     /// Bytes.
     Utf8,
+    /// Characters.
+    Utf32,
 }
 
 impl Encoding {
@@ -22,6 +24,7 @@ impl Encoding {
         let supported = |wish: &PositionEncodingKind| match wish.as_str() {
             "utf-8" => Some(Self::Utf8),
             "utf-16" => Some(Self::Utf16),
+            "utf-32" => Some(Self::Utf32),
             _ => None,
         };
         wishes.iter().find_map(supported).unwrap_or_default()
@@ -32,6 +35,7 @@ impl Encoding {
         match self {
             Self::Utf16 => PositionEncodingKind::UTF16,
             Self::Utf8 => PositionEncodingKind::UTF8,
+            Self::Utf32 => PositionEncodingKind::UTF32,
         }
     }
 
@@ -39,6 +43,7 @@ impl Encoding {
         match self {
             Self::Utf16 => text.encode_utf16().count(),
             Self::Utf8 => text.len(),
+            Self::Utf32 => text.chars().count(),
         }
     }
 }
@@ -95,6 +100,7 @@ impl Text {
             units += match encoding {
                 Encoding::Utf16 => c.len_utf16(),
                 Encoding::Utf8 => c.len_utf8(),
+                Encoding::Utf32 => 1,
             };
             if units > wanted {
                 return start + byte;
@@ -140,7 +146,9 @@ mod tests {
     #[test]
     fn positions_count_in_the_negotiated_unit() {
         let text = Text::new("a🐍é = 1\r\nb".to_owned());
-        for (encoding, snake_end, line_end) in [(Encoding::Utf16, 3, 8), (Encoding::Utf8, 5, 11)] {
+        for (encoding, snake_end, line_end) in
+            [(Encoding::Utf16, 3, 8), (Encoding::Utf8, 5, 11), (Encoding::Utf32, 2, 7)]
+        {
             assert_eq!(text.offset(Position::new(0, snake_end), encoding), 5);
             assert_eq!(text.position(5, encoding), Position::new(0, snake_end));
             assert_eq!(text.row_end(0, encoding), Position::new(0, line_end));
@@ -154,8 +162,9 @@ mod tests {
 
     #[test]
     fn the_first_supported_wish_wins() {
-        let wishes = ["utf-32", "utf-8", "utf-16"].map(PositionEncodingKind::new);
+        let wishes = ["utf-7", "utf-8", "utf-16"].map(PositionEncodingKind::new);
         assert_eq!(Encoding::negotiate(&wishes), Encoding::Utf8);
+        assert_eq!(Encoding::negotiate(&[PositionEncodingKind::UTF32]), Encoding::Utf32);
         assert_eq!(Encoding::negotiate(&[]), Encoding::Utf16);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::matching::{Edited, match_lines};
+use super::matching::{Edited, match_lines, plain};
 use super::text::Text;
 
 /// A file as it was when the run started.
@@ -45,7 +45,7 @@ impl Tracking {
     /// What a row shows.
     pub fn match_of(&self, row: usize, text: &Text) -> Option<Match> {
         let origin = (*self.origins.get(row)?)?;
-        let same = self.baseline.text.row(origin).trim_end() == text.row(row).trim_end();
+        let same = plain(self.baseline.text.row(origin)) == plain(text.row(row));
         Some(Match { line: origin as u32 + 1, old: !same || !self.baseline.certain })
     }
 
@@ -56,22 +56,14 @@ impl Tracking {
     }
 
     /// Rows from `first_row` on that were `before` have been replaced; the `rows_after` last rows are untouched.
-    /// `text` is the new text; `whole` says that the editor sent all of it.
-    pub fn replace(
-        &mut self,
-        first_row: usize,
-        before: &[String],
-        rows_after: usize,
-        text: &Text,
-        whole: bool,
-    ) {
+    /// `text` is the new text.
+    pub fn replace(&mut self, first_row: usize, before: &[String], rows_after: usize, text: &Text) {
         let end = text.row_count().saturating_sub(rows_after).max(first_row);
         let old: Vec<&str> = before.iter().map(String::as_str).collect();
         let new: Vec<&str> = (first_row..end).map(|row| text.row(row)).collect();
-        let edited = if whole { Edited::Similar } else { Edited::InPlace };
         let old_origins = &self.origins[first_row..first_row + old.len()];
         let origins: Vec<Option<usize>> =
-            match_lines(&old, &new, edited).into_iter().map(|i| old_origins[i?]).collect();
+            match_lines(&old, &new, Edited::InPlace).into_iter().map(|i| old_origins[i?]).collect();
         self.origins.splice(first_row..first_row + old.len(), origins);
         self.recognise(first_row, end, text);
     }

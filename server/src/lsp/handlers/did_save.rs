@@ -15,6 +15,9 @@ pub fn did_save(server: &Arc<Server>, params: &DidSaveTextDocumentParams) {
     if !view.document.is_python || view.document.path.is_none() {
         return;
     }
+    if let Some((_, file)) = view.file() {
+        file.saved(view.document.text.as_str());
+    }
     let wanted = match view.settings.profile_on_save {
         OnSave::Never => None,
         OnSave::File => Some(ProfileParams::new(uri.clone(), None)),

@@ -14,10 +14,11 @@ use crate::lsp::diagnostics::commands as findings;
 use crate::lsp::ext::{
     ACCEPT_COMMAND, CANCEL_COMMAND, CHOICES_COMMAND, CLEAR_COMMAND, COMPARE_COMMAND, CancelParams,
     DELETE_SESSION_COMMAND, NAME_SESSION_COMMAND, OPEN_SESSION_COMMAND, PROFILE_COMMAND, ProfileParams,
-    ProfileResponse, SESSIONS_COMMAND, SHOW_COMMAND, STACKS_COMMAND, SessionParams, ShowParams,
+    ProfileResponse, REPORT_COMMAND, SESSIONS_COMMAND, SHOW_COMMAND, STACKS_COMMAND, SessionParams,
+    ShowParams,
 };
 use crate::lsp::server::Server;
-use crate::lsp::sessions::commands;
+use crate::lsp::sessions::{commands, report};
 
 /// The protocol's code for a request that was understood and could not be fulfilled.
 const REQUEST_FAILED: i64 = -32803;
@@ -61,6 +62,7 @@ pub async fn execute_command(server: &Arc<Server>, params: ExecuteCommandParams)
         SESSIONS_COMMAND => answer(server, params, |server, params| commands::all(server, params)).await,
         OPEN_SESSION_COMMAND => answer(server, params, commands::open).await,
         COMPARE_COMMAND => answer(server, params, |server, params| commands::compare(server, params)).await,
+        REPORT_COMMAND => answer(server, params, report::write).await,
         NAME_SESSION_COMMAND => {
             answer(server, params, |server, params| commands::rename(server, params)).await
         }
@@ -127,7 +129,7 @@ fn understood<T: DeserializeOwned>(command: &str, argument: Value) -> Result<T> 
 }
 
 /// Every command that [`execute_command`] knows.
-pub const COMMANDS: [&str; 12] = [
+pub const COMMANDS: [&str; 13] = [
     PROFILE_COMMAND,
     CANCEL_COMMAND,
     CLEAR_COMMAND,
@@ -140,4 +142,5 @@ pub const COMMANDS: [&str; 12] = [
     DELETE_SESSION_COMMAND,
     ACCEPT_COMMAND,
     STACKS_COMMAND,
+    REPORT_COMMAND,
 ];

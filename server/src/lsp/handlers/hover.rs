@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use heaphint_analysis::{Figure, Figures, StackFigures, Through};
-use lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, MarkupKind, Url};
+use lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, Url};
 use tower_lsp::jsonrpc::Result;
 
 use super::blocking;
@@ -28,8 +28,8 @@ pub async fn hover(server: &Arc<Server>, params: &HoverParams) -> Result<Option<
         return Ok(None);
     }
     blocking(move || {
-        let value = Page { view: &view, markdown: view.features.markdown }.write(row)?;
-        let kind = if view.features.markdown { MarkupKind::Markdown } else { MarkupKind::PlainText };
+        let value = Page::new(&view).write(row)?;
+        let kind = view.features.markup();
         Some(Hover {
             contents: HoverContents::Markup(MarkupContent { kind, value }),
             range: Some(view.document.text.row_range(row, view.features.encoding)),
@@ -39,13 +39,19 @@ pub async fn hover(server: &Arc<Server>, params: &HoverParams) -> Result<Option<
 }
 
 /// Writes a hover in the format that the editor shows.
-struct Page<'a> {
+pub struct Page<'a> {
     view: &'a View,
     markdown: bool,
 }
 
-impl Page<'_> {
-    fn write(&self, row: usize) -> Option<String> {
+impl<'a> Page<'a> {
+    /// What a document shows.
+    pub fn new(view: &'a View) -> Self {
+        Self { view, markdown: view.features.markdown }
+    }
+
+    /// What a 0-based row shows; `None` for nothing.
+    pub fn write(&self, row: usize) -> Option<String> {
         let mut blocks = self.function(row).unwrap_or_default();
         blocks.extend(self.line(row).unwrap_or_default());
         (!blocks.is_empty()).then(|| blocks.join("\n\n"))

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use lsp_types::notification::{DidChangeConfiguration, Notification};
+use lsp_types::notification::{DidChangeConfiguration, DidChangeWatchedFiles, Notification};
 use lsp_types::{MessageType, Registration, RegistrationParams};
+use serde_json::json;
 
 use super::did_change_configuration::fetch;
 use crate::lsp::diagnostics;
 use crate::lsp::server::Server;
+
+/// Files whose changes matter: what ran, what is limited, and what was recorded by others.
+const WATCHED: [&str; 4] = ["**/*.py", "**/pyproject.toml", "**/heaphint.toml", "**/.heaphint/*.heaphint"];
 
 /// Handles the notification.
 pub fn initialized(server: &Arc<Server>) {
@@ -23,7 +27,17 @@ pub fn initialized(server: &Arc<Server>) {
             registrations: vec![Registration {
                 id: "heaphint-configuration".into(),
                 method: DidChangeConfiguration::METHOD.into(),
-                register_options: Some(serde_json::json!({"section": "heaphint"})),
+                register_options: Some(json!({"section": "heaphint"})),
+            }],
+        });
+    }
+    if features.watched_files_registration {
+        let watchers = WATCHED.map(|pattern| json!({"globPattern": pattern}));
+        server.outbox.request_in_background::<lsp_types::request::RegisterCapability>(RegistrationParams {
+            registrations: vec![Registration {
+                id: "heaphint-watched-files".into(),
+                method: DidChangeWatchedFiles::METHOD.into(),
+                register_options: Some(json!({"watchers": watchers})),
             }],
         });
     }

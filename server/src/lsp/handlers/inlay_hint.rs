@@ -1,10 +1,16 @@
-//! `textDocument/inlayHint`: what each line that matters costs, at its end.
+//! `textDocument/inlayHint` and `inlayHint/resolve`: what each line that matters costs, at its end.
+
+use std::sync::Arc;
 
 use heaphint_analysis::Figure;
-use lsp_types::{InlayHint, InlayHintLabel, InlayHintParams, InlayHintTooltip};
+use lsp_types::{InlayHint, InlayHintLabel, InlayHintParams, InlayHintTooltip, MarkupContent, Url};
+use serde_json::json;
+use tower_lsp::jsonrpc::Result;
 
+use super::blocking;
+use super::hover::Page;
 use crate::lsp::server::Server;
-use crate::lsp::state::View;
+use crate::lsp::state::{LineView, View};
 use crate::lsp::wording;
 
 /// Editors cut longer labels.
@@ -12,15 +18,16 @@ const MAX_LABEL: usize = 43;
 
 /// Handles the request.
 pub fn inlay_hint(server: &Server, params: &InlayHintParams) -> Option<Vec<InlayHint>> {
-    let view = server.view(&params.text_document.uri)?;
+    let uri = &params.text_document.uri;
+    let view = server.view(uri)?;
     if !view.settings.inlay_hints.enabled {
         return Some(Vec::new());
     }
     let last = (params.range.end.line as usize).min(view.document.text.row_count() - 1);
-    Some((params.range.start.line as usize..=last).filter_map(|row| hint(&view, row)).collect())
+    Some((params.range.start.line as usize..=last).filter_map(|row| hint(&view, uri, row)).collect())
 }
 
-fn hint(view: &View, row: usize) -> Option<InlayHint> {
+fn hint(view: &View, uri: &Url, row: usize) -> Option<InlayHint> {
     let line = view.line(row)?;
     let figure = view.figure;
     let now = line.now.map(|line| *view.chosen(line)).unwrap_or_default();
@@ -34,23 +41,49 @@ fn hint(view: &View, row: usize) -> Option<InlayHint> {
     let size = wording::figure(&now, figure, units);
     let change = then.map_or_else(String::new, |then| wording::change(now.bytes(figure), then, units));
     let label = label(&size, &change, figure, view.self_only, line.found.old);
-    let mut tooltip = wording::meaning(figure, view.self_only).to_owned();
-    if then.is_some() {
-        tooltip += " Compared with the session that was chosen.";
-    }
-    if line.found.old {
-        tooltip += " The line has been edited since.";
-    }
+    let tooltip =
+        (!view.features.hint_tooltip_resolve).then(|| InlayHintTooltip::String(tooltip(view, &line)));
     Some(InlayHint {
         position: view.document.text.row_end(row, view.features.encoding),
         label: InlayHintLabel::String(label),
         kind: None,
         text_edits: None,
-        tooltip: Some(InlayHintTooltip::String(tooltip)),
+        tooltip,
         padding_left: Some(true),
         padding_right: None,
-        data: None,
+        data: view.features.hint_tooltip_resolve.then(|| json!(uri)),
     })
+}
+
+/// `inlayHint/resolve`: what the figure means and which stacks are behind it, when somebody points at the hint.
+pub async fn inlay_hint_resolve(server: &Arc<Server>, mut hint: InlayHint) -> Result<InlayHint> {
+    let uri = hint.data.clone().and_then(|uri| serde_json::from_value::<Url>(uri).ok());
+    let Some(view) = uri.and_then(|uri| server.view(&uri)) else { return Ok(hint) };
+    let row = hint.position.line as usize;
+    let tooltip = blocking(move || {
+        let line = view.line(row)?;
+        let meaning = tooltip(&view, &line);
+        Some(match Page::new(&view).write(row) {
+            Some(page) => InlayHintTooltip::MarkupContent(MarkupContent {
+                kind: view.features.markup(),
+                value: format!("{meaning}\n\n{page}"),
+            }),
+            None => InlayHintTooltip::String(meaning),
+        })
+    });
+    hint.tooltip = tooltip.await?;
+    Ok(hint)
+}
+
+fn tooltip(view: &View, line: &LineView<'_>) -> String {
+    let mut tooltip = wording::meaning(view.figure, view.self_only).to_owned();
+    if line.then.is_some() {
+        tooltip += " Compared with the session that was chosen.";
+    }
+    if line.found.old {
+        tooltip += " The line has been edited since.";
+    }
+    tooltip
 }
 
 fn label(size: &str, change: &str, figure: Figure, self_only: bool, old: bool) -> String {

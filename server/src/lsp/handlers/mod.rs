@@ -1,33 +1,43 @@
 //! One file per request. A handler looks at a [`View`](super::state::View) and answers; what takes longer than a
 //! moment it gives to a task that may block.
 
+mod call_hierarchy;
 mod cancel_progress;
 mod code_action;
 mod code_lens;
 mod did_change;
 mod did_change_configuration;
+mod did_change_watched_files;
+mod did_change_workspace_folders;
 mod did_close;
 mod did_open;
+mod did_rename_files;
 mod did_save;
+mod document_link;
 mod execute_command;
 mod hover;
 mod initialize;
 mod initialized;
 mod inlay_hint;
 
+pub use call_hierarchy::{incoming_calls, outgoing_calls, prepare_call_hierarchy};
 pub use cancel_progress::cancel_progress;
 pub use code_action::code_action;
-pub use code_lens::code_lens;
+pub use code_lens::{code_lens, code_lens_resolve};
 pub use did_change::did_change;
 pub use did_change_configuration::did_change_configuration;
+pub use did_change_watched_files::did_change_watched_files;
+pub use did_change_workspace_folders::did_change_workspace_folders;
 pub use did_close::did_close;
 pub use did_open::did_open;
+pub use did_rename_files::did_rename_files;
 pub use did_save::did_save;
+pub use document_link::document_link;
 pub use execute_command::execute_command;
 pub use hover::hover;
 pub use initialize::initialize;
 pub use initialized::initialized;
-pub use inlay_hint::inlay_hint;
+pub use inlay_hint::{inlay_hint, inlay_hint_resolve};
 
 use tower_lsp::jsonrpc::{Error, Result};
 

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use lsp_types::{ProgressToken, Url};
 use tokio::sync::watch;
 
+use super::documents::file_path;
 use super::ext::{ProfileParams, ProfileWhat};
 use super::server::Server;
 use process::Group;
@@ -83,7 +84,7 @@ impl Runs {
     /// What is meant by "again": the last run of the file's project, else the last one of all.
     fn resolved(&self, params: ProfileParams) -> ProfileParams {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let root = params.uri.to_file_path().ok().map(|path| plan::root_of(&path));
+        let root = file_path(&params.uri).map(|path| plan::root_of(&path));
         if params.what == Some(ProfileWhat::Again) {
             let same_root = last.iter().rev().find(|(of, _)| *of == root);
             return same_root.or(last.last()).map_or(params, |(_, params)| params.clone());
@@ -95,7 +96,7 @@ impl Runs {
 
     /// The last run of a file's project, to be run again.
     pub fn last_of(&self, uri: &Url) -> Option<ProfileParams> {
-        let root = uri.to_file_path().ok().map(|path| plan::root_of(&path));
+        let root = file_path(uri).map(|path| plan::root_of(&path));
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         last.iter().find(|(of, _)| *of == root).map(|(_, params)| params.clone())
     }

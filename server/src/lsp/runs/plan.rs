@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 
 use super::program::{PYTEST, Program};
 use crate::launch::{Launch, Output, Spec, Target, project_root};
+use crate::lsp::documents::file_path;
 use crate::lsp::ext::{ProfileParams, ProfileWhat, Settings};
 use crate::lsp::sessions::{self, SessionId};
 use crate::lsp::watch::CAPTURES_FOLDER;
@@ -36,12 +37,12 @@ impl Plan {
     /// # Errors
     /// One sentence that says what to do.
     pub fn new(params: &ProfileParams, settings: &Settings) -> anyhow::Result<Self> {
-        let Ok(path) = params.uri.to_file_path() else {
+        let Some(path) = file_path(&params.uri) else {
             bail!("only files on this machine can be profiled, and {} is none", params.uri)
         };
-        let Some(path) = path.canonicalize().ok() else {
+        if !path.exists() {
             bail!("there is no file {}: save it first", path.display())
-        };
+        }
         let needs_file = !matches!(
             params.what,
             Some(ProfileWhat::AllTests | ProfileWhat::Configuration | ProfileWhat::Import)
@@ -118,7 +119,7 @@ fn capture_name(params: &ProfileParams, path: &Path) -> String {
 
 /// What runs, as people name it: `app.py`, `TestA::test_b`, `the import of app.core`.
 pub fn subject(params: &ProfileParams) -> String {
-    let path = params.uri.to_file_path().unwrap_or_default();
+    let path = file_path(&params.uri).unwrap_or_default();
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let module = || super::program::own_module(&path).map_or_else(|_| file.clone(), |(_, module)| module);
     match (params.what, &params.test, &params.name) {

@@ -23,6 +23,7 @@ use crate::lsp::captures;
 use crate::lsp::ext::{ProfileParams, RunFinished, RunFinishedNotification, RunOutcome, Units};
 use crate::lsp::server::Server;
 use crate::lsp::sources::Sources;
+use crate::lsp::untitled;
 use crate::lsp::wording;
 use crate::python::read_source;
 
@@ -61,11 +62,17 @@ impl Report {
 pub async fn follow(
     server: &Arc<Server>,
     id: RunId,
-    params: ProfileParams,
+    mut params: ProfileParams,
     token: Token,
     cancelled: watch::Receiver<bool>,
 ) {
+    // An editor without progress is told at the beginning and at the end.
+    let has_progress = matches!(token, Token::Given(_)) || server.state().features.progress;
     let progress = begin_progress(server, &params, token);
+    if let Err(error) = untitled::give_file(server, &mut params.uri) {
+        let message = format!("{} cannot be written to a file to be run: {error}.", params.uri);
+        server.outbox.log(MessageType::WARNING, message);
+    }
     let run = AssertUnwindSafe(run(server, id, params, &progress, cancelled)).catch_unwind();
     let report = run.await.unwrap_or_else(|_| {
         Report::failed("The heaphint server has a defect: its log says more.".to_owned())
@@ -76,6 +83,9 @@ pub async fn follow(
     drop(progress);
     let level = if report.outcome == RunOutcome::Failed { MessageType::WARNING } else { MessageType::INFO };
     server.outbox.log(level, report.message.clone());
+    if !has_progress {
+        server.outbox.show(level, report.message.clone());
+    }
     server.outbox.notify::<RunFinishedNotification>(RunFinished {
         run: id.to_string(),
         outcome: report.outcome,
@@ -104,7 +114,7 @@ fn begin_progress(server: &Arc<Server>, params: &ProfileParams, token: Token) ->
                 }
             });
         }
-        Token::Own(_) => {}
+        Token::Own(_) => outbox.show(MessageType::INFO, format!("{title}.")),
     }
     progress
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use lsp_types::Url;
 
 use super::{delete, find, list, load, name, open_captures};
+use crate::lsp::documents::file_path;
 use crate::lsp::ext::{SessionItem, SessionList, SessionParams};
 use crate::lsp::runs::root_of;
 use crate::lsp::server::Server;
@@ -17,19 +18,23 @@ use crate::lsp::wording;
 /// that the editor has open.
 fn root(server: &Server, uri: Option<&Url>) -> anyhow::Result<PathBuf> {
     if let Some(uri) = uri {
-        let Ok(path) = uri.to_file_path() else { bail!("{uri} is no file on this machine") };
-        return Ok(root_of(&path.canonicalize().unwrap_or(path)));
+        let Some(path) = file_path(uri) else { bail!("{uri} is no file on this machine") };
+        return Ok(root_of(&path));
     }
     let state = server.state();
     let shown = state.shown.last().map(|results| results.root.clone());
     shown.or_else(|| state.folders.first().cloned()).context("say which project: name a file or folder of it")
 }
 
-/// The session that is meant, with its folder.
-fn session(server: &Server, params: &SessionParams) -> anyhow::Result<(PathBuf, super::Stored)> {
-    let folder = root(server, params.uri.as_ref())?.join(CAPTURES_FOLDER);
+/// The session that is meant, with its project's root.
+///
+/// # Errors
+/// When there is none.
+pub fn session(server: &Server, params: &SessionParams) -> anyhow::Result<(PathBuf, super::Stored)> {
+    let root = root(server, params.uri.as_ref())?;
     let id = params.session.as_deref().context("say which session")?;
-    Ok((folder.clone(), find(&folder, id)?))
+    let found = find(&root.join(CAPTURES_FOLDER), id)?;
+    Ok((root, found))
 }
 
 /// The sessions of a project.
@@ -64,7 +69,7 @@ pub fn all(server: &Server, params: &SessionParams) -> anyhow::Result<SessionLis
 /// Shows a session, or captures from elsewhere.
 pub fn open(server: &Arc<Server>, params: &SessionParams) -> anyhow::Result<()> {
     if let Some(captures) = &params.captures {
-        let paths: Option<Vec<PathBuf>> = captures.iter().map(|uri| uri.to_file_path().ok()).collect();
+        let paths: Option<Vec<PathBuf>> = captures.iter().map(file_path).collect();
         let paths = paths
             .filter(|paths| !paths.is_empty())
             .context("name captures that are files on this machine")?;
@@ -75,8 +80,7 @@ pub fn open(server: &Arc<Server>, params: &SessionParams) -> anyhow::Result<()> 
         })?;
         return open_captures(server, paths, root);
     }
-    let root = root(server, params.uri.as_ref())?;
-    let (_, session) = session(server, params)?;
+    let (root, session) = session(server, params)?;
     let settings = server.state().settings.clone();
     server.show(load(&session.captures, &root, &settings.path_mappings)?);
     Ok(())
@@ -99,15 +103,16 @@ pub fn compare(server: &Server, params: &SessionParams) -> anyhow::Result<()> {
 
 /// Gives a session a name, or takes it away.
 pub fn rename(server: &Server, params: &SessionParams) -> anyhow::Result<()> {
-    let (folder, session) = session(server, params)?;
-    name(&folder, &session, params.name.clone()).context("the session's name cannot be written")
+    let (root, session) = session(server, params)?;
+    name(&root.join(CAPTURES_FOLDER), &session, params.name.clone())
+        .context("the session's name cannot be written")
 }
 
 /// Deletes a session.
 pub fn remove(server: &Server, params: &SessionParams) -> anyhow::Result<()> {
-    let (folder, session) = session(server, params)?;
+    let (root, session) = session(server, params)?;
     if session.running {
         bail!("the session `{}` is being recorded: cancel its run first", session.id.as_str())
     }
-    delete(&folder, &session.id)
+    delete(&root.join(CAPTURES_FOLDER), &session.id)
 }

@@ -6,6 +6,7 @@
 
 pub mod commands;
 mod follow;
+pub mod report;
 mod store;
 
 pub use follow::{Followed, appeared, open_captures};

@@ -24,6 +24,7 @@ const OWN_PREFIX: &str = "editor-";
 /// The ends of the names of what stands beside captures.
 const NOTE: &str = "json";
 const SOURCES: &str = "sources.json";
+const PAGE: &str = "html";
 /// Bytes of source texts that are kept with a session.
 const MOST_SOURCE_BYTES: usize = 32 << 20;
 
@@ -218,7 +219,7 @@ pub fn delete(folder: &Path, id: &SessionId) -> anyhow::Result<()> {
     for path in &session.captures {
         fs::remove_file(path).with_context(|| format!("cannot delete {}", path.display()))?;
     }
-    for end in [NOTE, SOURCES] {
+    for end in [NOTE, SOURCES, PAGE] {
         // Captures of others have none.
         let _ = fs::remove_file(folder.join(format!("{}.{end}", id.as_str())));
     }
