@@ -17,8 +17,8 @@ use crate::support::packages::environment;
 use crate::support::playground::{Playground, lines, tests_folder};
 use crate::support::process::run;
 
-/// A virtual environment with Memray and NumPy, made once and kept below `target/`.
-fn memray_python() -> &'static Interpreter {
+/// A virtual environment with Memray and NumPy.
+pub fn memray_python() -> &'static Interpreter {
     static MADE: OnceLock<Interpreter> = OnceLock::new();
     MADE.get_or_init(|| environment("memray", &["memray==1.20.*", "numpy"]))
 }

@@ -6,3 +6,4 @@ pub mod packages;
 pub mod playground;
 pub mod process;
 pub mod replay;
+pub mod rows;

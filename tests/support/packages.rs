@@ -1,4 +1,4 @@
-//! Packages from PyPI, for tests that need them: made once and kept below `target/`.
+//! Packages from PyPI and npm, for tests that need them: made once and kept below `target/`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -58,6 +58,28 @@ pub fn folder(pip: &Interpreter, interpreter: &Interpreter, packages: &[&str]) -
             ));
             return folder;
         }
+        std::fs::write(&ready, "").expect("the folder is writable");
+    }
+    folder
+}
+
+/// A folder whose `node_modules` have packages from npm.
+///
+/// # Panics
+/// When it cannot be made.
+pub fn node_modules(name: &str, packages: &[&str]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("node-{name}"));
+    let ready = folder.join("ready");
+    if !ready.exists() {
+        std::fs::create_dir_all(&folder).expect("the folder of the build is writable");
+        std::fs::write(folder.join("package.json"), "{\"private\": true}").expect("the folder is writable");
+        let mut install = Command::new("npm");
+        install
+            .args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
+            .arg(&folder)
+            .args(packages);
+        let outcome = run(&mut install, "");
+        assert_eq!(outcome.code, 0, "the tests need {} from npm: {}", packages.join(", "), outcome.text());
         std::fs::write(&ready, "").expect("the folder is writable");
     }
     folder

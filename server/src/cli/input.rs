@@ -33,28 +33,46 @@ pub fn read_captures(captures: &[PathBuf], window: usize) -> anyhow::Result<Vec<
     captures.iter().map(|path| read_capture(path, window)).collect()
 }
 
-/// Reads one capture, of heaphint or of Memray; its first bytes say which.
+/// Reads one capture and counts what it tells.
 fn read_capture(path: &Path, window: usize) -> anyhow::Result<Capture> {
-    let context = || format!("cannot read {}", path.display());
-    let mut file = File::open(path).with_context(context)?;
-    let mut start = [0; 8];
-    let read = file.read(&mut start).with_context(context)?;
-    file.rewind().with_context(context)?;
-    if heaphint_memray::is_memray(&start[..read]) {
-        let progress = Progress::reading(path, &file);
-        return heaphint_memray::read_capture(progress.watch(file), window).with_context(context);
-    }
-    if window != TEMPORARY_WINDOW {
-        return Err(Usage(format!(
+    match open(path)? {
+        Input::Memray(mut reader) => Ok(heaphint_memray::read_capture(&mut reader, window)),
+        Input::Heaphint(_) if window != TEMPORARY_WINDOW => Err(Usage(format!(
             "{} knows which allocations were freed before their thread's next one, and nothing about {window} \
              further ones: use `--temporary` without a number",
             path.display()
         ))
-        .into());
+        .into()),
+        Input::Heaphint(capture) => Ok(*capture),
+    }
+}
+
+/// A capture, of heaphint or of Memray.
+pub enum Input {
+    /// One of heaphint, as a whole.
+    Heaphint(Box<Capture>),
+    /// One of Memray, up to its header.
+    Memray(Box<heaphint_memray::Reader<'static>>),
+}
+
+/// Opens a capture; its first bytes say which kind it is.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn open(path: &Path) -> anyhow::Result<Input> {
+    let context = || format!("cannot read {}", path.display());
+    let mut file = File::open(path).with_context(context)?;
+    let mut start = Vec::new();
+    file.by_ref().take(8).read_to_end(&mut start).with_context(context)?;
+    file.rewind().with_context(context)?;
+    if heaphint_memray::is_memray(&start) {
+        let watched = Progress::reading(path, file);
+        let reader = heaphint_memray::Reader::open(watched).with_context(context)?;
+        return Ok(Input::Memray(Box::new(reader)));
     }
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).with_context(context)?;
-    Capture::read(&bytes).with_context(context)
+    Ok(Input::Heaphint(Box::new(Capture::read(&bytes).with_context(context)?)))
 }
 
 /// The text of a file that a capture names, and whether it was changed after the run.

@@ -11,6 +11,7 @@ mod foreground;
 mod input;
 mod lines;
 mod output;
+mod parse;
 mod part;
 mod progress;
 mod run;
@@ -19,6 +20,7 @@ mod server;
 mod stats;
 mod summary;
 mod table;
+mod transform;
 mod tree;
 
 use std::io;
@@ -50,6 +52,8 @@ enum Command {
     Run(run::Arguments),
     Lines(lines::Arguments),
     Tree(tree::Arguments),
+    Transform(transform::Arguments),
+    Parse(parse::Arguments),
     Summary(summary::Arguments),
     Table(table::Arguments),
     Stats(stats::Arguments),
@@ -73,6 +77,8 @@ pub fn main() -> anyhow::Result<u8> {
     match Cli::parse().command {
         Command::Run(arguments) => run::main(arguments),
         Command::Lines(arguments) => lines::main(&arguments),
+        Command::Transform(arguments) => transform::main(&arguments),
+        Command::Parse(arguments) => parse::main(&arguments),
         Command::Tree(arguments) => tree::main(&arguments),
         Command::Summary(arguments) => summary::main(&arguments),
         Command::Table(arguments) => table::main(&arguments),

@@ -1,7 +1,6 @@
 //! From records to a capture: Memray's own numbers become functions, stacks and threads, and its events are counted.
 
 use std::collections::HashMap;
-use std::io::{Read, Seek};
 
 use heaphint_analysis::records::{
     Aggregator, Allocation, FunctionId, Program, StackId, Tables, ThreadId, Totals,
@@ -10,19 +9,15 @@ use heaphint_analysis::{Allocator, Capture};
 
 use crate::line_table::line_at;
 use crate::record::{MUNMAP, is_simple_free};
-use crate::{Aggregated, Code, End, FileFormat, Header, ReadError, Reader, Record};
+use crate::{Aggregated, Code, End, FileFormat, Header, Reader, Record};
 
-/// Reads a capture and counts what it tells. Temporary are allocations that are freed before their thread makes
-/// `temporary_window` further ones: Memray's threshold plus one.
-///
-/// # Errors
-/// When this is no capture of version 13 of Memray's format. What is wrong behind the header is said in the capture.
-pub fn read_capture<'a>(file: impl Read + Seek + 'a, temporary_window: usize) -> Result<Capture, ReadError> {
-    let mut reader = Reader::open(file)?;
-    Ok(match reader.header().file_format {
-        FileFormat::AllAllocations => Replay::new(reader.header(), temporary_window).run(&mut reader),
-        FileFormat::Aggregated => Sums::new(reader.header()).run(&mut reader),
-    })
+/// Counts what a capture tells. Temporary are allocations that are freed before their thread makes
+/// `temporary_window` further ones: Memray's threshold plus one. What is wrong behind the header is said in the result.
+pub fn read_capture(reader: &mut Reader<'_>, temporary_window: usize) -> Capture {
+    match reader.header().file_format {
+        FileFormat::AllAllocations => Replay::new(reader.header(), temporary_window).run(reader),
+        FileFormat::Aggregated => Sums::new(reader.header()).run(reader),
+    }
 }
 
 /// What is common to both formats: functions by code object, lines by instruction.

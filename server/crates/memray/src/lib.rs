@@ -13,11 +13,13 @@ mod reader;
 mod record;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 pub use capture::read_capture;
 pub use header::{FileFormat, Header};
 pub use reader::{End, ReadError, Reader};
 pub use record::{Aggregated, Code, Record};
+pub use writer::{Position, Writer};
 
 /// The format version that this crate reads and writes, that of Memray 1.20.
 pub const VERSION: i32 = 13;

@@ -259,7 +259,7 @@ impl Record {
                 OneLine(file),
                 Pointer(*address)
             ),
-            Self::Segment { address, bytes } => format!("SEGMENT {} {bytes:X}", Pointer(*address)),
+            Self::Segment { address, bytes } => format!("SEGMENT {} {bytes:x}", Pointer(*address)),
             Self::Snapshot { unix_ms, rss, heap } => {
                 format!("MEMORY_SNAPSHOT time={unix_ms} rss={rss} heap={heap}")
             }

@@ -124,6 +124,10 @@ fn lines(bytes: &[u8]) -> Vec<String> {
     lines
 }
 
+fn counted(bytes: &[u8]) -> Result<heaphint_analysis::Capture, ReadError> {
+    Ok(read_capture(&mut Reader::open(Cursor::new(bytes))?, 1))
+}
+
 #[test]
 fn every_event_is_one_line() {
     assert_eq!(
@@ -132,7 +136,7 @@ fn every_event_is_one_line() {
             "NATIVE_FRAME_ID ip=0x1000 index=1",
             "MEMORY_MAP_START",
             "SEGMENT_HEADER filename=libc.so num_segments=1 addr=(nil)",
-            "SEGMENT (nil) 2F8",
+            "SEGMENT (nil) 2f8",
             "CONTEXT_SWITCH tid=1",
             "THREAD MainThread",
             "FRAME_PUSH code_object_id=0 instruction_offset=0 is_entry_frame=1",
@@ -155,7 +159,7 @@ fn every_event_is_one_line() {
 
 #[test]
 fn events_are_counted() {
-    let capture = read_capture(Cursor::new(events(true)), 1).unwrap();
+    let capture = counted(&events(true)).unwrap();
     assert_eq!(capture.remarks.len(), 1, "native frames are left out");
     let profile = Profile::from_capture(&capture);
     let session = profile.session();
@@ -174,7 +178,7 @@ fn events_are_counted() {
 
 #[test]
 fn sums_are_taken_over() {
-    let profile = Profile::from_capture(&read_capture(Cursor::new(aggregated()), 1).unwrap());
+    let profile = Profile::from_capture(&counted(&aggregated()).unwrap());
     let session = profile.session();
     assert_eq!((session.peak_bytes, session.leaked_bytes), (4396, 4196));
     assert_eq!(session.inexact, Some(heaphint_analysis::Inexact::SumsOnly));
@@ -221,7 +225,7 @@ fn a_killed_program_leaves_what_it_wrote() {
     let file = events(false);
     for padding in [0, 5000] {
         let cut = [&file[..file.len() - 3], &vec![0; padding]].concat();
-        let capture = read_capture(Cursor::new(cut), 1).unwrap();
+        let capture = counted(&cut).unwrap();
         assert!(!capture.is_finished() && !capture.damaged);
         assert_eq!(capture.header.peak_bytes, 8269);
     }
@@ -250,7 +254,7 @@ proptest! {
             while reader.next_record().is_some() {}
             prop_assert!(reader.end().is_some());
         }
-        match read_capture(Cursor::new(&bytes), 2) {
+        match counted(&bytes) {
             Ok(capture) => {
                 let profile = Profile::from_capture(&capture);
                 let bytes: u64 = profile.threads().iter().map(|thread| thread.figures.leaked_bytes).sum();
@@ -266,7 +270,7 @@ proptest! {
         let mut file = Vec::new();
         header(format, native).write(&mut file).unwrap();
         file.extend(body);
-        let capture = read_capture(Cursor::new(file), 1).unwrap();
+        let capture = counted(&file).unwrap();
         prop_assert_eq!(Profile::from_capture(&capture).session().processes, 1);
     }
 }

@@ -8,6 +8,7 @@ mod findings;
 mod json;
 mod lines;
 mod page;
+mod records;
 mod session;
 mod sources;
 mod stats;
@@ -16,6 +17,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod transform;
 mod tree;
 
 pub use findings::{
@@ -24,10 +26,12 @@ pub use findings::{
 };
 pub use lines::{LinesOptions, Source, lines_json, lines_text};
 pub use page::{MOST_BYTES, PageOptions, page_html};
+pub use records::records_text;
 pub use session::session_text;
 pub use sources::{ReadSource, SourceLines, Sources};
 pub use stats::{StatsOptions, stats_json, stats_text};
 pub use summary::{SummarySort, SummaryView, row_place, summary_json, summary_text};
 pub use table::{TableSort, TableView, table_json, table_text};
 pub use text::{Look, duration, grouped, printable, share, short_path};
+pub use transform::{Format, TransformOptions, transform};
 pub use tree::{TreeView, frame_place, tree_json, tree_text};

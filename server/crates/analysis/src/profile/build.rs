@@ -14,7 +14,7 @@ use crate::Figures;
 use crate::path::absolute;
 
 /// Names longer than this are cut: a hostile capture can name all of its strings as one, and do so often.
-const LONGEST_NAME: usize = 4096;
+const LONGEST_NAME: usize = 1 << 16;
 /// Bytes of names that are kept; later ones become `<unreadable>`. A real capture has a thousandth of it.
 const MOST_NAME_BYTES: usize = 256 << 20;
 

@@ -7,7 +7,7 @@ use heaphint_format::{Allocator, SIZE_CLASSES};
 
 use super::modules::module_of;
 use super::origin::Origin;
-use super::{Profile, ThreadId};
+use super::{Profile, Selection, ThreadId};
 use crate::Figures;
 
 /// A source file of the tree.
@@ -46,6 +46,8 @@ pub struct GraphNode {
 /// A thread of one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphThread {
+    /// Kernel's id; 0 for the entry that stands for all threads beyond the capture's bound.
+    pub tid: u32,
     /// Its name, or its number.
     pub name: String,
     /// Index into [`Profile::processes`].
@@ -88,6 +90,12 @@ impl Profile {
     /// The whole stack tree.
     #[must_use]
     pub fn graph(&self) -> Graph<'_> {
+        self.graph_of(&Selection::default())
+    }
+
+    /// The stack tree with the counters of a part of the run.
+    #[must_use]
+    pub fn graph_of(&self, selection: &Selection) -> Graph<'_> {
         let project = &self.session.project;
         let files = self
             .file_names
@@ -122,14 +130,15 @@ impl Profile {
             .iter()
             .enumerate()
             .map(|(index, thread)| GraphThread {
+                tid: thread.tid,
                 name: self.thread_name(ThreadId(index as u32)),
                 process: thread.process,
             })
             .collect();
         let packages = self.packages();
         let sites = self
-            .sites
-            .iter()
+            .selected(selection)
+            .into_iter()
             .map(|site| GraphSite {
                 node: site.node.0,
                 thread: site.thread.0,

@@ -1,0 +1,1 @@
+//! Formats against what they were made from, and hostile names in each.

@@ -1,0 +1,83 @@
+//! `heaphint transform`: a capture in the format of another tool.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use heaphint_report::{Format, TransformOptions, transform};
+
+use super::Usage;
+use super::figure::FigureArguments;
+use super::part::PartArguments;
+
+/// Turn a capture into a file for another tool
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// The format
+    #[arg(value_name = "FORMAT", value_parser = format())]
+    format: Format,
+    #[command(flatten)]
+    part: PartArguments,
+    #[command(flatten)]
+    figure: FigureArguments,
+    /// Write here instead of to standard output; a file that is there is replaced
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+fn format() -> impl TypedValueParser<Value = Format> {
+    let names = Format::ALL.map(|format| PossibleValue::new(format.name()).help(format.meaning()));
+    PossibleValuesParser::new(names).try_map(|name| {
+        Format::ALL.into_iter().find(|format| format.name() == name).ok_or("there is no such format")
+    })
+}
+
+pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
+    let format = arguments.format;
+    if format.is_binary() && arguments.output.is_none() && io::stdout().is_terminal() {
+        return Err(Usage(format!(
+            "{} is no text for a terminal: name a file with `-o`, or send it into a pipe",
+            format.name()
+        ))
+        .into());
+    }
+    let figure = arguments.figure.of_stacks()?;
+    let (profile, part) = arguments.part.read(arguments.figure.window())?;
+    let options = TransformOptions { figure, part, version: env!("CARGO_PKG_VERSION").to_owned() };
+    let write = |out: &mut (dyn Write + Send)| transform(out, &profile, format, &options);
+    match &arguments.output {
+        Some(path) => {
+            write_file(path, write).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        None => {
+            let mut out = BufWriter::new(io::stdout());
+            write(&mut out).and_then(|()| out.flush()).context("cannot write to standard output")?;
+        }
+    }
+    Ok(0)
+}
+
+/// Writes a file as a whole: what was there stays until the new one is complete.
+fn write_file(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>) -> io::Result<()> {
+    let is_special = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    if is_special {
+        // A pipe or a device is written to, not replaced.
+        let mut out = BufWriter::new(File::options().write(true).open(path)?);
+        write(&mut out)?;
+        return out.flush();
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = tempfile::Builder::new()
+        .prefix(".heaphint-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    let mut out = BufWriter::new(file.as_file_mut());
+    write(&mut out)?;
+    out.flush()?;
+    drop(out);
+    file.persist(path)?;
+    Ok(())
+}
