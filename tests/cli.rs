@@ -222,3 +222,29 @@ pub fn lines(folder: &Folder, captures: &[&str]) -> Value {
     let outcome = folder.heaphint(&[&["lines", "--json"], captures].concat());
     serde_json::from_slice(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {}", stderr(&outcome)))
 }
+
+#[test]
+fn a_page_is_written_beside_its_capture_and_never_over_another() {
+    let folder = Folder::new();
+    folder.heaphint(&["run", "-q", "-o", "app.heaphint", "app.py"]);
+    let written = folder.heaphint(&["flamegraph", "app.heaphint"]);
+    assert_eq!((written.code, stdout(&written).as_str()), (0, ""));
+    assert_eq!(stderr(&written), "heaphint: the page is in app.html\n");
+    let page = fs::read_to_string(folder.path().join("app.html")).expect("the page is text");
+    assert!(page.starts_with("<!doctype html>"));
+
+    let again = folder.heaphint(&["flamegraph", "app.heaphint"]);
+    assert_eq!(again.code, 2);
+    assert!(
+        stderr(&again).contains("app.html exists already: choose another name with `-o`, or overwrite it")
+    );
+    assert_eq!(folder.heaphint(&["flamegraph", "-f", "app.heaphint"]).code, 0);
+
+    let printed = folder.heaphint(&["flamegraph", "-o", "-", "app.heaphint"]);
+    assert_eq!(stdout(&printed), page, "the same capture gives the same page");
+    let bare = folder.heaphint(&["flamegraph", "--no-source", "-o", "-", "app.heaphint"]);
+    assert!(bare.code == 0 && stdout(&bare).len() < page.len());
+    assert_eq!(folder.heaphint(&["flamegraph", "--open", "-o", "-", "app.heaphint"]).code, 2);
+    assert_eq!(folder.heaphint(&["flamegraph", "-o", "none/there.html", "app.heaphint"]).code, 3);
+    assert_eq!(folder.heaphint(&["flamegraph", "missing.heaphint"]).code, 3);
+}

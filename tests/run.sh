@@ -90,6 +90,10 @@ run_part() {
   unit) step "unit tests" cargo test -q --workspace --lib --bins ;;
   pythons) may_skip=yes step "interpreters that this machine has not" tests/setup/pythons.sh 3.13 3.14 3.15 ;;
   blackbox) step "black-box tests" cargo test --workspace --test blackbox ;;
+  page)
+    step "page: the program" cargo build
+    step "page" env HEAPHINT="$PWD/target/debug/heaphint" tests/page/run.sh
+    ;;
   extension)
     step "extension: packages, bundle, tests" tests/editors/setup/extension.sh
     step "extension: format and lint" npm --prefix editor-extension run lint

@@ -21,7 +21,7 @@ ALLOCATORS = """
 TRACER_EXPORTS = {*ALLOCATORS.split(), "dlsym", "_exit", "_Exit"}
 TRACER_MOST_BYTES = 200_000
 MOST_LINES = 800
-SOURCES = {".rs", ".ts", ".mjs", ".py", ".sh", ".c", ".lua", ".el"}
+SOURCES = {".rs", ".ts", ".mjs", ".js", ".py", ".sh", ".c", ".lua", ".el"}
 
 BOUNDARIES = []
 

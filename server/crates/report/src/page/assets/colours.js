@@ -20,10 +20,11 @@ export function styleColour(variable) {
   return colour;
 }
 
-function hueOf(name) {
+/** A hue of 24 and a shade of 3, so that few modules look alike. */
+function paintOf(name) {
   let hash = 2166136261;
   for (const c of name) hash = Math.imul(hash ^ c.codePointAt(0), 16777619);
-  return (hash >>> 0) % 360;
+  return { hue: ((hash >>> 8) % 24) * 15, shade: ((hash >>> 20) % 3) - 1 };
 }
 
 /** Fills of frames; `by` is `kind` or `module`. */
@@ -43,9 +44,9 @@ export class Colours {
     this.mark = this.dark ? "#ffffff" : "#000000";
   }
 
-  #fill(hue, grey) {
+  #fill({ hue, shade = 0 }, grey) {
     if (grey) return this.dark ? "#45464e" : "#cfd0d6";
-    return this.dark ? `hsl(${hue} 38% 30%)` : `hsl(${hue} 58% 80%)`;
+    return this.dark ? `hsl(${hue} ${38 + 8 * shade}% ${30 - 5 * shade}%)` : `hsl(${hue} ${58 + 8 * shade}% ${80 + 5 * shade}%)`;
   }
 
   /** The fill of a frame of the model. */
@@ -65,7 +66,7 @@ export class Colours {
   named(key) {
     let fill = this.known.get(key);
     if (fill === undefined) {
-      fill = this.#fill(this.by === "module" ? hueOf(key) : HUES[key], key === "" || key === "no file");
+      fill = this.#fill(this.by === "module" ? paintOf(key) : { hue: HUES[key] }, key === "" || key === "no file");
       this.known.set(key, fill);
     }
     return fill;

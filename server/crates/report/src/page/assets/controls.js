@@ -115,6 +115,7 @@ export class Controls {
       const chosen = tab.dataset.view === state.view;
       tab.setAttribute("aria-selected", String(chosen));
       tab.tabIndex = chosen ? 0 : -1;
+      if (chosen) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
     }
     // Stacks have no maximum of their own, and a maximum has no count.
     const max = byId("figure").querySelector("[value=max]");

@@ -4,7 +4,7 @@
 import { SUMS } from "./data.js";
 import { bar, element, fill } from "./element.js";
 import { FIGURES, figureNamed } from "./figures.js";
-import { counted, grouped, share, size } from "./format.js";
+import { counted, exactly, grouped, share, size } from "./format.js";
 import { exactness, lineIndex } from "./places.js";
 import { BELOW, OUTSIDE, OWN } from "./tree.js";
 
@@ -117,9 +117,9 @@ export class Details {
         "tr",
         { class: figure === shown ? "chosen" : null },
         element("th", { scope: "row", title: figure.meaning }, figure.title),
-        element("td", {}, size(cells[0])),
+        element("td", { title: exactly(cells[0]) }, size(cells[0])),
         element("td", {}, grouped(cells[1])),
-        !totalOnly && element("td", {}, size(cells[2])),
+        !totalOnly && element("td", { title: exactly(cells[2]) }, size(cells[2])),
       );
     });
     return element(
@@ -181,9 +181,12 @@ export class Details {
     const rows = FIGURES.map((figure) => {
       const isMax = figure.name === "max";
       const cell = (sums, max) => {
-        if (!isMax) return element("td", { title: counted(sums[figure.name].count[row], "allocation") }, size(sums[figure.name].bytes[row]));
+        if (!isMax) {
+          const { bytes, count } = sums[figure.name];
+          return element("td", { title: `${exactly(bytes[row])} in ${counted(count[row], "allocation")}` }, size(bytes[row]));
+        }
         const { mark, why } = exactness(model, max.why[row]);
-        return element("td", { title: why }, `${mark}${size(max.bytes[row])}`);
+        return element("td", { title: [exactly(max.bytes[row]), why].filter(Boolean).join("; ") }, `${mark}${size(max.bytes[row])}`);
       };
       return element(
         "tr",

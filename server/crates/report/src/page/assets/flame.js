@@ -261,6 +261,13 @@ export class FlameView {
     this.select(node);
   }
 
+  /** Makes the largest match the selected node. */
+  selectLargestMatch() {
+    const { found, tree } = this;
+    if (found.length === 0) return;
+    this.select(found.reduce((largest, node) => (tree.value[node] > tree.value[largest] ? node : largest)));
+  }
+
   #crumbs() {
     const { tree, model } = this;
     const path = [];

@@ -27,6 +27,11 @@ export function counted(number, what) {
   return `${grouped(number)} ${what}${number === 1 ? "" : "s"}`;
 }
 
+/** A size to the byte: `1,234,567 bytes`. */
+export function exactly(bytes) {
+  return counted(bytes, "byte");
+}
+
 /** A value of a unit, `bytes` or `count`. */
 export function amount(value, unit) {
   return unit === "bytes" ? size(value) : grouped(value);

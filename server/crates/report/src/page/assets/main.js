@@ -80,6 +80,7 @@ class App {
   /** Marks a line in the graph. */
   searchLine(file, line) {
     this.state.set({ view: "flame", zoom: "", search: `${this.model.files[file].path}:${line}` });
+    this.views.flame.selectLargestMatch();
     byId("flame-canvas").focus({ preventScroll: true });
   }
 

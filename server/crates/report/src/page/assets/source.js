@@ -3,7 +3,7 @@
  */
 import { bar, byId, element, fill } from "./element.js";
 import { figureNamed } from "./figures.js";
-import { amount, printable, share } from "./format.js";
+import { amount, exactly, printable, share } from "./format.js";
 import { exactness } from "./places.js";
 import { matcher } from "./search.js";
 
@@ -50,9 +50,10 @@ export class SourceView {
       const file = lines.file[row];
       this.largest.set(file, Math.max(this.largest.get(file) ?? 0, totals[row]));
     }
+    const hidesImports = this.app.state.imports === "hidden";
     const isProject = (file) => (this.model.meta.origins[this.model.files[file].origin] === "project" ? 1 : 0);
     this.ordered = [...this.largest.keys()]
-      .filter((file) => this.largest.get(file) > 0)
+      .filter((file) => this.largest.get(file) > 0 && !(hidesImports && this.model.isImportFile(file)))
       .sort((a, b) => isProject(b) - isProject(a) || this.largest.get(b) - this.largest.get(a) || a - b);
   }
 
@@ -173,7 +174,8 @@ export class SourceView {
       const value = this.#values(figures)[row];
       const { mark, why } = exactness(model, figures.why?.[row]);
       if (value === 0 && mark !== "?") return element("td");
-      return element("td", { title: why }, mark === "?" ? "?" : `${mark}${amount(value, unit)}`);
+      const exact = unit === "bytes" && mark !== "?" ? exactly(value) : null;
+      return element("td", { title: [exact, why].filter(Boolean).join("; ") || null }, mark === "?" ? "?" : `${mark}${amount(value, unit)}`);
     };
     const heat = row === undefined ? 0 : this.#values(total)[row] / largest;
     const number =

@@ -2,7 +2,7 @@
  * The run in numbers.
  */
 import { bar, byId, element, fill } from "./element.js";
-import { counted, duration, grouped, moment, printable, share, size } from "./format.js";
+import { counted, duration, exactly, grouped, moment, printable, share, size } from "./format.js";
 import { histogram } from "./details.js";
 import { sum } from "./figures.js";
 
@@ -38,9 +38,9 @@ export function showStats(app) {
     ["Duration", duration(session.duration_ms)],
     ["Exit code", session.exit_code === null ? "unknown" : String(session.exit_code)],
     ["Processes", `${grouped(session.processes)} (first: ${session.pid}, main thread ${meta.main_thread})`],
-    ["Peak", `${size(session.peak_bytes)} (${grouped(session.peak_bytes)} bytes) at ${duration(session.peak_ms)}`],
-    ["Allocated", `${size(session.allocated_bytes)} in ${counted(session.allocated_count, "allocation")}`],
-    ["Live at the end", `${size(session.leaked_bytes)} in ${counted(session.leaked_count, "allocation")}`],
+    ["Peak", `${size(session.peak_bytes)} (${exactly(session.peak_bytes)}) at ${duration(session.peak_ms)}`],
+    ["Allocated", `${size(session.allocated_bytes)} (${exactly(session.allocated_bytes)}) in ${counted(session.allocated_count, "allocation")}`],
+    ["Live at the end", `${size(session.leaked_bytes)} (${exactly(session.leaked_bytes)}) in ${counted(session.leaked_count, "allocation")}`],
     ["Largest RSS", size(session.rss_peak_bytes)],
     ["Frames seen", `${counted(meta.counts.lines_seen, "line")}, ${counted(meta.counts.nodes + meta.counts.nodes_left_out - 1, "stack")}`],
     ["heaphint", meta.heaphint_version],

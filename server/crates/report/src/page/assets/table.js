@@ -3,7 +3,7 @@
  */
 import { bar, byId, element, fill } from "./element.js";
 import { figureNamed, stackFigure, sum } from "./figures.js";
-import { amount, counted, share } from "./format.js";
+import { amount, counted, exactly, share } from "./format.js";
 import { exactness } from "./places.js";
 import { matcher } from "./search.js";
 
@@ -77,7 +77,7 @@ export class TableView {
       this.columns = [byBytes("Bytes", sums), byCount("Count", sums)];
       this.rows = sums.rows;
     }
-    if (this.app.state.imports === "hidden") this.rows = this.rows.filter(({ at }) => !at || !this.model.isImportFile(at.file));
+    if (isPlaces && this.app.state.imports === "hidden") this.rows = this.rows.filter(({ at }) => !this.model.isImportFile(at.file));
     this.rows = this.rows.filter(({ index }) => this.columns.some(({ unit, of }) => of[unit][index] > 0));
     this.whole = Math.max(1, sum(this.app.selection.weights(this.app.state.figure, "bytes")));
   }
@@ -212,7 +212,8 @@ export class TableView {
       columns.map(({ unit, of }) => {
         const { mark, why } = exactness(app.model, of.why?.[row.index]);
         const value = amount(of[unit][row.index], unit);
-        return element("td", { title: why }, mark === "?" ? "?" : `${mark}${value}`);
+        const exact = unit === "bytes" && mark !== "?" ? exactly(of[unit][row.index]) : null;
+        return element("td", { title: [exact, why].filter(Boolean).join("; ") || null }, mark === "?" ? "?" : `${mark}${value}`);
       }),
       element("td", { class: "bar-cell", title: share(first, this.whole) }, bar(first / this.whole)),
     );

@@ -1,0 +1,33 @@
+#!/bin/bash
+# The HTML page in Chromium with the network cut: real captures, every view, figures compared with the JSON reports.
+#
+# The program under test is $HEAPHINT, default target/debug/heaphint. Screenshots go to tests/page/screenshots.
+# Ends with `N passed, M failed`, and with 0 when nothing failed; 77 when it cannot run here.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+cache=$top/tests/.cache
+heaphint=$(realpath "${HEAPHINT:-$top/target/debug/heaphint}") || exit 1
+mkdir -p "$cache"
+flock "$cache/lock" "$here/setup.sh" "$cache" || exit
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp "$here"/programs/*.py "$work"
+cd "$work" || exit 1
+touch pyproject.toml
+record() {
+  "$heaphint" run --quiet --force --output "$1.%p.heaphint" "$1.py" || exit 1
+  # The process that was started has the lowest id, and is the one that leads the session.
+  mapfile -t captures < <(printf '%s\n' "$1".*.heaphint | sort -V)
+  "$heaphint" flamegraph --force --output "$1.html" "${captures[@]}" &&
+    "$heaphint" lines --json "${captures[@]}" >"$1.lines.json" &&
+    "$heaphint" stats --json -n 10 "${captures[@]}" >"$1.stats.json" || exit 1
+}
+record subject
+record forking
+record hostile
+
+mkdir -p "$here/screenshots" && rm -f "$here"/screenshots/*.png
+export WORK=$work DRIVER=$cache/page SCREENSHOTS=$here/screenshots
+timeout -k 10 600 node "$here/page.mjs"
