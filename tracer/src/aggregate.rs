@@ -9,23 +9,17 @@ use core::mem::offset_of;
 
 use heaphint_format::{
     Applied, Change, NO_PLACE, PENDING_EVENTS, Pending, PendingEvent, Place, SetNode, Site, Totals,
-    size_class,
 };
 
 use crate::capture::{CaptureFile, Transaction, header_pair, header_word};
 use crate::crash_points::{self, crash_point};
-use crate::prefetch;
 
 const PENDING: usize = offset_of!(SetNode, pending);
-const SIZES: usize = offset_of!(Site, sizes);
-/// The pairs of a site that most events change.
-const SITE_PAIRS: usize = offset_of!(Site, stack) / 16;
-/// Pairs that one event saves at most: those of its site, a size class, its innermost line.
-const EVENT_SAVES: usize = SITE_PAIRS + 2;
+const SITE_PAIRS: usize = size_of::<Site>() / 16;
+/// Pairs that events of one site save at most: those of the site, and of its innermost line.
+const SITE_SAVES: usize = SITE_PAIRS + 1;
 /// Pairs that leaving a set saves at most: its line and function, and what is pending at the set above.
 const LEAVE_SAVES: usize = 3;
-/// How many events ahead the records are asked for.
-const AHEAD: usize = 6;
 
 /// The events that do not stand in the tables yet: the end of the area behind the header.
 pub struct PendingEvents {
@@ -61,11 +55,9 @@ impl CaptureFile {
     pub fn apply(&self, pending: &mut PendingEvents, now_ms: u32) {
         let generation = pending.generation;
         let mut application = Application::begin(self, generation);
-        for index in 0..pending.used {
-            if index + AHEAD < pending.used {
-                prefetch::lines::<2>(self.sites.at(self.event(index + AHEAD).site()).cast());
-            }
-            application.apply(index, self.event(index), now_ms);
+        let mut index = 0;
+        while index < pending.used {
+            index = application.apply_run(index, pending.used, now_ms);
         }
         let next = Applied { generation, first: 0 }.next_generation();
         application.commit(next);
@@ -137,28 +129,40 @@ impl<'a> Application<'a> {
         }
     }
 
-    #[inline]
-    fn apply(&mut self, index: usize, event: PendingEvent, now_ms: u32) {
-        let (id, change) = (event.site(), event.change());
-        let site = self.file.sites.at(id);
+    /// Applies the events from `index` on that are of one site; the index of the first of another one.
+    fn apply_run(&mut self, mut index: usize, end: usize, now_ms: u32) -> usize {
+        let file = self.file;
+        let mut event = file.event(index);
+        let id = event.site();
+        let site = file.sites.at(id);
         // SAFETY: events are of sites that exist, and the recorder's lock makes this thread the only one here.
         let (set, place) = unsafe { ((*site).set, (*site).place) };
         if set != self.set {
             self.move_to(set, index);
         }
-        self.make_room(EVENT_SAVES, index);
+        self.make_room(SITE_SAVES, index);
         if is_first(&mut self.saved_sites, id) {
             for pair in 0..SITE_PAIRS {
-                self.journal.save(self.file.sites.pair(id, pair * 16));
+                self.journal.save(file.sites.pair(id, pair * 16));
             }
         }
-        if let Change::Allocated { bytes } = change {
-            let class = SIZES + 4 * size_class(bytes);
-            self.journal.save(self.file.sites.pair(id, class & !15));
-        }
-        let place = self.place(place);
+        let mut place = self.place(place);
         // SAFETY: as above; nothing else refers to the record.
-        self.totals.apply(unsafe { &mut *site }, place, change, now_ms, crash_point);
+        let site = unsafe { &mut *site };
+        let mut totals = self.totals;
+        loop {
+            totals.apply(site, place.as_deref_mut(), event.change(), now_ms, crash_point);
+            index += 1;
+            if index == end {
+                break;
+            }
+            event = file.event(index);
+            if event.site() != id {
+                break;
+            }
+        }
+        self.totals = totals;
+        index
     }
 
     /// A place that is to be changed, and is in the journal now.
@@ -224,6 +228,6 @@ impl<'a> Application<'a> {
 /// Whether an id has not been seen by this table, or was forgotten for another one.
 #[inline]
 fn is_first(seen: &mut [u32; SAVED], id: u32) -> bool {
-    let slot = &mut seen[id as usize % SAVED];
-    core::mem::replace(slot, id.wrapping_add(1)) != id.wrapping_add(1)
+    seen.get_mut(id as usize % SAVED)
+        .is_none_or(|slot| core::mem::replace(slot, id.wrapping_add(1)) != id.wrapping_add(1))
 }

@@ -1,7 +1,7 @@
 //! Which blocks are live: address to size and site, 16 bytes a slot.
 
 use crate::prefetch::SLOTS;
-use crate::private::{Array, hash};
+use crate::private::Array;
 
 /// A live block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,16 +36,16 @@ impl Slot {
     }
 }
 
-/// The number of a block's slot, before masking.
-#[inline]
-fn slot_of(address: u64) -> usize {
-    hash(address >> 3, 0x51ed) as usize
-}
-
 /// Asks for the memory that an event at this address will touch.
 #[inline]
 pub fn prefetch(address: usize) {
-    SLOTS.ask(slot_of(address as u64 & ADDRESS_BITS), size_of::<Slot>());
+    SLOTS.ask(spread(address as u64 & ADDRESS_BITS), size_of::<Slot>());
+}
+
+/// Spreads addresses over 64 bits, the high ones best: a block's home is as many of these as the table needs.
+#[inline]
+fn spread(address: u64) -> u64 {
+    (address >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 const ADDRESS_BITS: u64 = (1 << 48) - 1;
@@ -54,17 +54,14 @@ const OWNER_SHIFT: u32 = 45;
 /// Open addressing with linear probing and backward-shift deletion, at most three quarters full.
 pub struct LiveBlocks {
     slots: Array<Slot>,
+    /// How far [`spread`] is shifted to give a slot; the number of slots is a power of two.
+    shift: u32,
     used: usize,
 }
 
 impl LiveBlocks {
     pub const fn new() -> Self {
-        Self { slots: Array::new(), used: 0 }
-    }
-
-    #[inline]
-    fn home(address: u64, mask: usize) -> usize {
-        slot_of(address) & mask
+        Self { slots: Array::new(), shift: 0, used: 0 }
     }
 
     /// Adds a block. `Err` without memory; else the block that had the address, whose end was not seen.
@@ -79,25 +76,9 @@ impl LiveBlocks {
             key: address | (site & 0xffff) << 48,
             value: block.bytes | u64::from(block.owner & 7) << OWNER_SHIFT | (site >> 16) << 48,
         };
-        let stale = Self::put(self.slots.as_mut_slice(), slot);
+        let stale = put(self.slots.as_mut_slice(), self.shift, slot);
         self.used += usize::from(stale.is_none());
         Ok(stale.map(Slot::block))
-    }
-
-    #[inline]
-    fn put(slots: &mut [Slot], slot: Slot) -> Option<Slot> {
-        let mask = slots.len().wrapping_sub(1);
-        let address = slot.key & ADDRESS_BITS;
-        let mut at = Self::home(address, mask);
-        while let Some(place) = slots.get_mut(at) {
-            let other = place.key & ADDRESS_BITS;
-            if other == 0 || other == address {
-                let before = core::mem::replace(place, slot);
-                return (other != 0).then_some(before);
-            }
-            at = (at + 1) & mask;
-        }
-        None
     }
 
     /// Takes the block at an address out of the table.
@@ -106,34 +87,22 @@ impl LiveBlocks {
         let slots = self.slots.as_mut_slice();
         let mask = slots.len().wrapping_sub(1);
         let address = address as u64 & ADDRESS_BITS;
-        let mut at = Self::home(address, mask);
+        let mut at = home(address, self.shift);
         let found = loop {
             let slot = slots.get(at)?;
             match slot.key & ADDRESS_BITS {
-                0 => return None,
                 key if key == address => break *slot,
+                0 => return None,
                 _ => at = (at + 1) & mask,
             }
         };
         self.used -= 1;
-        // Move later entries of the same run back, so that no gap hides them.
-        let mut gap = at;
-        loop {
-            at = (at + 1) & mask;
-            let Some(slot) = slots.get(at).copied() else { break };
-            if slot.key & ADDRESS_BITS == 0 {
-                break;
-            }
-            let home = Self::home(slot.key & ADDRESS_BITS, mask);
-            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(gap) & mask) {
-                if let Some(place) = slots.get_mut(gap) {
-                    *place = slot;
-                }
-                gap = at;
-            }
-        }
-        if let Some(place) = slots.get_mut(gap) {
+        let next = slots.get((at + 1) & mask).is_some_and(|slot| slot.key & ADDRESS_BITS != 0);
+        if let Some(place) = slots.get_mut(at) {
             *place = Slot { key: 0, value: 0 };
+        }
+        if next {
+            close_gap(slots, self.shift, at);
         }
         Some(found.block())
     }
@@ -143,13 +112,59 @@ impl LiveBlocks {
         let capacity = (self.slots.len() * 2).max(4096);
         // SAFETY: a zeroed slot is an empty one.
         let Some(mut slots) = (unsafe { Array::zeroed(capacity) }) else { return false };
+        self.shift = u64::BITS - capacity.ilog2();
         for slot in self.slots.as_slice().iter().filter(|slot| slot.key & ADDRESS_BITS != 0) {
-            Self::put(slots.as_mut_slice(), *slot);
+            put(slots.as_mut_slice(), self.shift, *slot);
         }
-        SLOTS.moved(slots.as_mut_slice().as_mut_ptr().cast(), capacity - 1);
+        SLOTS.moved(slots.as_mut_slice().as_mut_ptr().cast(), self.shift);
         self.slots.release();
         self.slots = slots;
         true
+    }
+}
+
+#[inline]
+fn home(address: u64, shift: u32) -> usize {
+    spread(address).wrapping_shr(shift) as usize
+}
+
+/// Writes a slot; the one with its address that stood there before.
+#[inline]
+fn put(slots: &mut [Slot], shift: u32, slot: Slot) -> Option<Slot> {
+    let mask = slots.len().wrapping_sub(1);
+    let address = slot.key & ADDRESS_BITS;
+    let mut at = home(address, shift);
+    while let Some(place) = slots.get_mut(at) {
+        let other = place.key & ADDRESS_BITS;
+        if other == 0 || other == address {
+            let before = core::mem::replace(place, slot);
+            return (other != 0).then_some(before);
+        }
+        at = (at + 1) & mask;
+    }
+    None
+}
+
+/// Moves later slots of the same run back, so that no empty one hides them.
+#[inline(never)]
+fn close_gap(slots: &mut [Slot], shift: u32, mut gap: usize) {
+    let mask = slots.len().wrapping_sub(1);
+    let mut at = gap;
+    loop {
+        at = (at + 1) & mask;
+        let Some(slot) = slots.get(at).copied() else { break };
+        let address = slot.key & ADDRESS_BITS;
+        if address == 0 {
+            break;
+        }
+        if (at.wrapping_sub(home(address, shift)) & mask) >= (at.wrapping_sub(gap) & mask) {
+            for (place, value) in [(gap, slot), (at, Slot { key: 0, value: 0 })] {
+                if let Some(place) = slots.get_mut(place) {
+                    *place = value;
+                }
+            }
+            gap = at;
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::sys;
 
-/// A value that one thread at a time may use.
+/// A value that one thread at a time may use. The lock stands beside what the value begins with.
+#[repr(C, align(64))]
 pub struct Lock<T> {
     taken: AtomicBool,
     value: UnsafeCell<T>,

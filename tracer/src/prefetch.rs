@@ -5,32 +5,31 @@
 //! together. A hint may be stale: prefetching an address that is not mapped does nothing.
 
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 const LINE: usize = 64;
 
 /// Where the live blocks' slots are, as of the last time they moved.
-#[repr(align(64))]
+#[repr(align(16))]
 pub struct Slots {
     first: AtomicPtr<u8>,
-    mask: AtomicUsize,
+    shift: AtomicU32,
 }
 
 /// See [`Slots`].
-pub static SLOTS: Slots = Slots { first: AtomicPtr::new(null_mut()), mask: AtomicUsize::new(0) };
+pub static SLOTS: Slots = Slots { first: AtomicPtr::new(null_mut()), shift: AtomicU32::new(63) };
 
 impl Slots {
-    /// The slots have moved; there are `mask + 1`.
-    pub fn moved(&self, first: *mut u8, mask: usize) {
-        self.mask.store(0, Ordering::Relaxed);
+    /// The slots have moved; a slot's number is the high bits of its address's spread.
+    pub fn moved(&self, first: *mut u8, shift: u32) {
         self.first.store(first, Ordering::Relaxed);
-        self.mask.store(mask, Ordering::Relaxed);
+        self.shift.store(shift, Ordering::Relaxed);
     }
 
-    /// Asks for a slot, given its number before masking.
+    /// Asks for a slot, given the spread.
     #[inline]
-    pub fn ask(&self, slot: usize, slot_bytes: usize) {
-        let slot = slot & self.mask.load(Ordering::Relaxed);
+    pub fn ask(&self, spread: u64, slot_bytes: usize) {
+        let slot = spread.wrapping_shr(self.shift.load(Ordering::Relaxed)) as usize;
         line(self.first.load(Ordering::Relaxed).wrapping_add(slot * slot_bytes));
     }
 }

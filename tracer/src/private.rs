@@ -1,11 +1,12 @@
 //! Memory of the tracer's own, straight from the kernel: growing arrays, and an index of ids by hash.
 
-use core::ptr::null_mut;
+use core::ptr::dangling_mut;
 
 use crate::sys;
 
 /// A growing array of plain values. Its memory is never given back; the tracer lives as long as the process.
 pub struct Array<T: Copy> {
+    /// Dangling while the capacity is 0.
     at: *mut T,
     len: usize,
     capacity: usize,
@@ -16,7 +17,7 @@ unsafe impl<T: Copy + Send> Send for Array<T> {}
 
 impl<T: Copy> Array<T> {
     pub const fn new() -> Self {
-        Self { at: null_mut(), len: 0, capacity: 0 }
+        Self { at: dangling_mut(), len: 0, capacity: 0 }
     }
 
     /// An array of zeroed values; `T` must be valid when all its bytes are zero.
@@ -35,18 +36,12 @@ impl<T: Copy> Array<T> {
 
     #[inline]
     pub fn as_slice(&self) -> &[T] {
-        if self.at.is_null() {
-            return &[];
-        }
         // SAFETY: the first `len` values are initialised.
         unsafe { core::slice::from_raw_parts(self.at, self.len) }
     }
 
     #[inline]
     pub fn as_mut_slice(&mut self) -> &mut [T] {
-        if self.at.is_null() {
-            return &mut [];
-        }
         // SAFETY: the first `len` values are initialised.
         unsafe { core::slice::from_raw_parts_mut(self.at, self.len) }
     }
@@ -101,7 +96,7 @@ impl<T: Copy> Array<T> {
     fn grow(&mut self) -> bool {
         let bytes = self.capacity * size_of::<T>();
         let new_bytes = (bytes * 2).max(4096);
-        let grown = if self.at.is_null() {
+        let grown = if self.capacity == 0 {
             sys::map_private(new_bytes)
         } else {
             // SAFETY: the mapping is ours and reached only through `self.at`, which changes with it.
@@ -116,7 +111,7 @@ impl<T: Copy> Array<T> {
 
     /// Gives the memory back to the kernel.
     pub fn release(&mut self) {
-        if !self.at.is_null() {
+        if self.capacity != 0 {
             // SAFETY: the mapping is ours, and `self` forgets it.
             unsafe { sys::unmap(self.at.cast(), self.capacity * size_of::<T>()) };
         }

@@ -340,17 +340,17 @@ pub fn allocated(thread: &mut Thread, address: usize, bytes: usize, allocator: A
     }
     // While the stack is read, the memory for the rest is on its way.
     live::prefetch(address);
-    prefetch::lines::<4>((&raw const RECORDER).cast());
-    let has_frames = python::frames_ready();
-    let known_frames = if has_frames {
-        thread.stack.walk()
+    prefetch::lines::<2>((&raw const RECORDER).cast());
+    let walk_start = python::walk_start();
+    let known_frames = if let Some(start) = walk_start {
+        thread.stack.walk(start)
     } else {
         python::on_event();
         thread.stack.clear();
         0
     };
     let mut recorder = RECORDER.lock();
-    if !has_frames {
+    if walk_start.is_none() {
         recorder.note_refusal();
     }
     if !recorder.recording {
@@ -360,7 +360,9 @@ pub fn allocated(thread: &mut Thread, address: usize, bytes: usize, allocator: A
         recorder.fail(problem);
     }
     drop(recorder);
-    thread.stack.mark();
+    if let Some(start) = walk_start {
+        thread.stack.mark(start.marking());
+    }
 }
 
 /// Takes a block out of the table before it is really freed: afterwards its address may be another thread's.

@@ -14,7 +14,7 @@ use core::ptr::null;
 
 use crate::intern::{self, RawFrame};
 use crate::private::Array;
-use crate::python::{self, Frame, FrameReader, Marker};
+use crate::python::{Frame, FrameReader, Marker, Marking, WalkStart};
 
 /// How many frames are read one by one before the remembered ones are given up.
 const MOST_NEW_FRAMES: usize = 64;
@@ -51,13 +51,14 @@ impl RememberedStack {
 
     /// Walks. The first so many of [`Self::frames`] have a valid stack; the caller gives the others theirs.
     #[inline]
-    pub fn walk(&mut self) -> usize {
+    pub fn walk(&mut self, start: &WalkStart) -> usize {
         let generation = intern::generation();
         if self.generation != generation {
             self.generation = generation;
             self.clear();
         }
-        let Some((reader, innermost)) = python::start_walk() else {
+        let reader = start.reader();
+        let Some(innermost) = start.innermost() else {
             self.clear();
             return 0;
         };
@@ -71,19 +72,25 @@ impl RememberedStack {
                 Err(kept) => self.frames.truncate(kept),
             }
         }
-        self.walk_new(reader, innermost)
+        self.walk_new(start, innermost)
     }
 
     /// Marks the frames that the last walk had to read. To be called in the same event, once all have their stacks.
     #[inline]
-    pub fn mark(&mut self) {
-        let marking = python::marking();
+    pub fn mark(&mut self, marking: &Marking) {
         if !marking.is_on() {
             return;
         }
-        let frames = self.frames.as_mut_slice();
+        let mut unmarked = self.frames.as_mut_slice().get_mut(self.marked..).unwrap_or_default();
         let mut callee = null();
-        for known in frames.get_mut(self.marked..).unwrap_or_default().iter_mut().rev() {
+        if marking.needs_callee()
+            && let Some((innermost, outer)) = core::mem::take(&mut unmarked).split_last_mut()
+        {
+            innermost.marker = Marker::NONE;
+            callee = innermost.frame as *const Frame;
+            unmarked = outer;
+        }
+        for known in unmarked.iter_mut().rev() {
             let frame = known.frame as *const Frame;
             self.last_marker += 1;
             // SAFETY: the frames were just read in the calling thread's chain.
@@ -94,9 +101,9 @@ impl RememberedStack {
 
     /// Walks when the innermost frame is a new one: reads new frames up to a remembered one.
     #[inline(never)]
-    fn walk_new(&mut self, reader: FrameReader, innermost: *const Frame) -> usize {
+    fn walk_new(&mut self, start: &WalkStart, innermost: *const Frame) -> usize {
         let nearby = self.frames.len().saturating_sub(NEARBY);
-        let marking = python::marking();
+        let (reader, marking) = (start.reader(), start.marking());
         let mut frame = innermost;
         self.fresh.truncate(0);
         for _ in 0..MOST_NEW_FRAMES {
@@ -138,7 +145,7 @@ impl RememberedStack {
 
     /// Reads a frame into `fresh`; the next outer one. `None` without memory: then there is no stack at all.
     #[inline]
-    fn read_fresh(&mut self, reader: FrameReader, frame: *const Frame) -> Option<*const Frame> {
+    fn read_fresh(&mut self, reader: &FrameReader, frame: *const Frame) -> Option<*const Frame> {
         // SAFETY: the frame is in the calling thread's chain, which only this thread changes.
         let words = unsafe { reader.read(frame) };
         let raw = RawFrame {
@@ -167,7 +174,7 @@ impl RememberedStack {
 
     /// Reads every frame, and keeps the ids of outer frames that are as remembered.
     #[cold]
-    fn walk_all(&mut self, reader: FrameReader, innermost: *const Frame) -> usize {
+    fn walk_all(&mut self, reader: &FrameReader, innermost: *const Frame) -> usize {
         self.fresh.truncate(0);
         let mut frame = innermost;
         while !frame.is_null() {
@@ -196,8 +203,8 @@ struct Verified {
 
 /// Reads remembered frames again, of which the innermost is in the thread's chain, up to one with its marker. When
 /// the chain itself has changed: how many outermost frames may be kept to compare with.
-#[inline(never)]
-fn verify(frames: &mut [RawFrame], reader: FrameReader) -> Result<Verified, usize> {
+#[inline(always)]
+fn verify(frames: &mut [RawFrame], reader: &FrameReader) -> Result<Verified, usize> {
     let mut valid = frames.len();
     let mut link = frames.last().map_or(0, |innermost| innermost.frame);
     for (i, known) in frames.iter_mut().enumerate().rev() {

@@ -26,7 +26,7 @@ pub extern "C" fn heaphint_oracle_compared_frames() -> usize {
 /// Whether frames are marked.
 #[unsafe(no_mangle)]
 pub extern "C" fn heaphint_oracle_marks() -> bool {
-    python::marking().is_on()
+    python::walk_start().is_some_and(|start| start.marking().is_on())
 }
 
 /// Compares. `stack_of` gives the stack of a frame on top of a stack.
@@ -43,11 +43,13 @@ pub fn compare(
         is_folded || stack(i) != i.checked_sub(1).map_or(0, stack)
     };
     let mut rest = remembered.len();
-    if let Some((reader, mut frame)) = python::start_walk() {
+    if let Some(start) = python::walk_start()
+        && let Some(mut frame) = start.innermost()
+    {
         while !frame.is_null() {
             // SAFETY: the frame is in the calling thread's chain.
             let (words, is_hidden) = unsafe {
-                let words = reader.read(frame);
+                let words = start.reader().read(frame);
                 (words, !python::visibility(frame, &words).is_shown)
             };
             let is_same = |known: &RawFrame| {

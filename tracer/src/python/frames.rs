@@ -24,7 +24,7 @@ pub struct FrameWords {
     pub previous: *const Frame,
 }
 
-/// Reads frames. A small value for the stack: take one per walk, so that the offsets stay in registers.
+/// Reads frames.
 #[derive(Clone, Copy)]
 pub struct FrameReader {
     code: usize,
@@ -70,7 +70,7 @@ impl FrameReader {
     ///
     /// # Safety
     ///
-    /// `frame` must be a frame of the calling thread that is alive: what [`super::start_walk`] just returned, or a
+    /// `frame` must be a frame of the calling thread that is alive: what [`WalkStart::innermost`] just returned, or a
     /// `previous` of such a frame that is not null.
     #[inline(always)]
     pub unsafe fn read(&self, frame: *const Frame) -> FrameWords {
@@ -115,7 +115,7 @@ pub(super) unsafe fn innermost(layout: &ThreadLayout, thread_state: usize) -> *c
 /// All that the beginning of a walk needs, side by side: it is read at every allocation.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-pub(super) struct WalkStart {
+pub struct WalkStart {
     reader: FrameReader,
     thread: ThreadLayout,
     running_thread_state: ThreadStateFunction,
@@ -179,19 +179,27 @@ impl WalkStart {
         (theirs == Some(own as usize)).then_some(running)
     }
 
-    pub(super) const fn marking(&self) -> &Marking {
+    /// How frames are marked.
+    #[inline]
+    pub const fn marking(&self) -> &Marking {
         &self.marking
     }
 
-    /// The reader and the calling thread's innermost frame; `None` when it has none.
+    /// How frames are read.
     #[inline]
-    pub(super) fn begin(&self) -> Option<(FrameReader, *const Frame)> {
+    pub const fn reader(&self) -> &FrameReader {
+        &self.reader
+    }
+
+    /// The calling thread's innermost frame; `None` when it has none.
+    #[inline]
+    pub fn innermost(&self) -> Option<*const Frame> {
         let thread_state = self.thread_state();
         if thread_state == 0 {
             return None;
         }
         // SAFETY: the thread state is ours and alive.
         let frame = unsafe { innermost(&self.thread, thread_state) };
-        if frame.is_null() { None } else { Some((self.reader, frame)) }
+        if frame.is_null() { None } else { Some(frame) }
     }
 }

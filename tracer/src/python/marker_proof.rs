@@ -69,7 +69,7 @@ unsafe extern "C" fn check(_module: Object, argument: Object) -> Object {
 /// The GIL must be held, and the calling thread be in [`KNOWN_CALLS`].
 unsafe fn check_callback(interpreter: &Interpreter, marking: &Marking, callback: u8) -> bool {
     let start = WalkStart::new(interpreter, *marking);
-    let Some((reader, innermost)) = start.begin() else { return false };
+    let (reader, Some(innermost)) = (start.reader(), start.innermost()) else { return false };
     // SAFETY: frames of the calling thread, linked from the current one, which was entered from Python code; the two
     // outer ones are there, as the code says.
     unsafe {
@@ -117,7 +117,7 @@ fn is_set(marker: Marker) -> bool {
 /// # Safety
 ///
 /// `frame` must be a frame of the calling thread that is alive, at the instruction where it was marked.
-unsafe fn holds(reader: FrameReader, frame: *const Frame) -> bool {
+unsafe fn holds(reader: &FrameReader, frame: *const Frame) -> bool {
     let marker = *MARKER.lock();
     // SAFETY: the same conditions.
     unsafe { reader.is_marked(frame, &marker) && ptr::eq(MARKED.load(Ordering::Relaxed), frame) }

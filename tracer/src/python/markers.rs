@@ -94,6 +94,11 @@ impl Marking {
         self.place.is_some()
     }
 
+    /// Whether a frame is marked for what it called, so that the innermost frame never is.
+    pub const fn needs_callee(&self) -> bool {
+        matches!(self.place, Some(MarkerPlace::DeadSlot { .. }))
+    }
+
     /// What of the word at a marker's place counts.
     pub(super) const fn mask(&self) -> usize {
         self.mask

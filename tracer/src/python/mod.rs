@@ -1,9 +1,9 @@
 //! Everything that knows CPython: finding the interpreter, and reading the Python frames of the calling thread.
 //!
-//! There is no profile hook. A walk is: [`start_walk`], then [`FrameReader::read`] outwards
-//! until null. It reads memory that the calling thread owns, with or without the GIL, and never calls Python.
+//! There is no profile hook. A walk begins at [`WalkStart::innermost`] and goes outwards
+//! with [`FrameReader::read`] until null. It reads memory that the calling thread owns, with or without the GIL, and never calls Python.
 //! Frames are read only after the self test in [`proof`] has compared the layout in [`versions`] with the running
-//! interpreter; until then, and in an interpreter that is refused, [`start_walk`] gives none.
+//! interpreter; until then, and in an interpreter that is refused, [`walk_start`] gives none.
 //!
 //! This module must never allocate, never write to the interpreter's memory apart from one destructor slot
 //! ([`watch_code_deaths`]) and the places in frames that [`markers`] names, and never guess: what is not known is
@@ -32,8 +32,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering}
 
 pub use codes::{CodeText, Visibility};
 pub use deaths::Watcher;
-use frames::WalkStart;
-pub use frames::{Frame, FrameReader, FrameWords};
+pub use frames::{Frame, FrameReader, FrameWords, WalkStart};
 use interpreter::{Interpreter, MainInterpreterFunction};
 pub use markers::{Marker, Marking};
 use once::Once;
@@ -139,12 +138,6 @@ pub fn refusal() -> Option<&'static str> {
     REFUSAL.get().copied()
 }
 
-/// Whether frames are read.
-#[inline]
-pub fn frames_ready() -> bool {
-    !WALK_START.load(Ordering::Relaxed).is_null()
-}
-
 /// Whether the interpreter's end has begun; false until frames are ready. Other threads may lose their thread states
 /// from then on, so only the thread that ends the interpreter is still shown its frames.
 #[inline]
@@ -223,14 +216,6 @@ unsafe fn provable_marking(interpreter: &Interpreter) -> Marking {
     if is_proven || markers::IS_CONTROL { marking } else { Marking::OFF }
 }
 
-/// How frames are marked; off until frames are ready.
-#[inline]
-pub fn marking() -> &'static Marking {
-    let start = WALK_START.load(Ordering::Acquire);
-    // SAFETY: null, or the static that was written before it was published, and never again.
-    unsafe { start.as_ref() }.map_or(&Marking::OFF, WalkStart::marking)
-}
-
 /// Whether an instruction is a call of a function, seen from a frame that waits for the function to return.
 ///
 /// # Safety
@@ -247,14 +232,12 @@ fn proven() -> Option<&'static Interpreter> {
     if STATE.load(Ordering::Acquire) == PROVEN { INTERPRETER.get() } else { None }
 }
 
-/// The reader and the calling thread's innermost frame, with and without the GIL; `None` if the thread has no frame or
-/// frames are not ready. Frames may be hidden: see [`visibility`]. Not to be called once [`is_finalizing`]: then
-/// another thread may free this one's thread state.
+/// What walks begin with; `None` until frames are ready. Frames may be hidden: see [`visibility`]. Not to be
+/// used once [`is_finalizing`]: then another thread may free this one's thread state.
 #[inline]
-pub fn start_walk() -> Option<(FrameReader, *const Frame)> {
-    let start = WALK_START.load(Ordering::Acquire);
+pub fn walk_start() -> Option<&'static WalkStart> {
     // SAFETY: null, or the static that was written before it was published, and never again.
-    unsafe { start.as_ref() }.and_then(WalkStart::begin)
+    unsafe { WALK_START.load(Ordering::Acquire).as_ref() }
 }
 
 /// Whether a frame has no Python code: the interpreter enters one for each call from C.

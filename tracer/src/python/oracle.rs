@@ -132,10 +132,11 @@ pub extern "C" fn heaphint_oracle_is_finalizing() -> c_int {
 
 /// Visits the calling thread's frames from the innermost outwards.
 fn walk(mut visit: impl FnMut(*const super::Frame, &FrameWords)) {
-    let Some((reader, mut frame)) = super::start_walk() else { return };
+    let Some(start) = super::walk_start() else { return };
+    let mut frame = start.innermost().unwrap_or(core::ptr::null());
     while !frame.is_null() {
         // SAFETY: frames of the calling thread, linked from the current one.
-        let words = unsafe { reader.read(frame) };
+        let words = unsafe { start.reader().read(frame) };
         visit(frame, &words);
         frame = words.previous;
     }
