@@ -125,6 +125,8 @@ export interface Choices {
   processes: ProcessChoice[];
   /** Names of its threads, the one that allocated most first. */
   threads: string[];
+  /** Names of the project's run configurations. */
+  configurations: string[];
 }
 
 export interface ProcessChoice {

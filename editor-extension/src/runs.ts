@@ -128,7 +128,8 @@ export class Runs implements vscode.Disposable {
 /** The server runs what is on the disk. */
 async function save(uri: vscode.Uri): Promise<boolean> {
   const document = vscode.workspace.textDocuments.find((open) => open.uri.toString() === uri.toString());
-  if (document === undefined || !document.isDirty || (await document.save())) {
+  // What was never saved is run from a file of the server's.
+  if (document === undefined || document.isUntitled || !document.isDirty || (await document.save())) {
     return true;
   }
   void vscode.window.showErrorMessage(`${basename(uri.fsPath)} was not profiled because it could not be saved.`);
@@ -137,7 +138,22 @@ async function save(uri: vscode.Uri): Promise<boolean> {
 
 function subject(uri: vscode.Uri, params: ProfileParams): string {
   const file = basename(uri.fsPath);
-  return params.test === undefined ? file : `${params.test} in ${file}`;
+  switch (params.what) {
+    case "module":
+      return `${file} as a module`;
+    case "import":
+      return `import of ${params.name ?? file}`;
+    case "testFile":
+      return `tests of ${file}`;
+    case "allTests":
+      return "all tests";
+    case "configuration":
+      return params.name ?? "run configuration";
+    case "again":
+      return "last run again";
+    default:
+      return params.test === undefined ? file : `${params.test} in ${file}`;
+  }
 }
 
 function showFailure(message: string): void {

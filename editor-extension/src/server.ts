@@ -6,6 +6,7 @@
 import * as vscode from "vscode";
 import { type Executable, LanguageClient, RevealOutputChannelOn, State } from "vscode-languageclient/node";
 import type { Log } from "./log";
+import { Output } from "./output";
 import { findProgram, ProgramNotFound } from "./program";
 import { PROFILE_COMMAND, type ProfileParams } from "./protocol";
 import { Runs } from "./runs";
@@ -25,6 +26,7 @@ export class Server {
   constructor(
     private readonly bundledProgram: string,
     private readonly log: Log,
+    private readonly program: vscode.OutputChannel,
     private readonly status: Status,
   ) {}
 
@@ -85,7 +87,11 @@ export class Server {
     const executable: Executable = { command, args: ["server"], options: { cwd: workspaceFolder() } };
     const connection = {} as Connection;
     const client = new LanguageClient(SECTION, "Heaphint", executable, {
-      documentSelector: [{ scheme: "file", language: "python" }],
+      documentSelector: [
+        { scheme: "file", language: "python" },
+        { scheme: "untitled", language: "python" },
+        { scheme: "file", pattern: "**/{pyproject,heaphint}.toml" },
+      ],
       outputChannel: this.log.channel,
       traceOutputChannel: this.log.trace,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
@@ -104,6 +110,7 @@ export class Server {
         },
       },
     });
+    client.registerFeature(new Output(client, this.program));
     return Object.assign(connection, { client, runs: new Runs(client, this.status) });
   }
 

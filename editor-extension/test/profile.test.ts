@@ -44,7 +44,27 @@ describe("profiling", () => {
 
   it("offers its commands", async () => {
     const all = await vscode.commands.getCommands(true);
-    for (const name of ["profileMemory", "clearAnnotations", "restartServer", "showLog", "profile", "clear"]) {
+    for (const name of [
+      "profileMemory",
+      "profileModule",
+      "profileImport",
+      "profileTestFile",
+      "profileAllTests",
+      "profileConfiguration",
+      "profileAgain",
+      "cancelRuns",
+      "chooseFigures",
+      "showSession",
+      "compareWithSession",
+      "openCaptures",
+      "openReport",
+      "clearAnnotations",
+      "restartServer",
+      "showLog",
+      "showOutput",
+      "profile",
+      "clear",
+    ]) {
       assert.ok(all.includes(`heaphint.${name}`), name);
     }
   });
@@ -208,6 +228,55 @@ describe("profiling", () => {
     assert.match(found.get(lineOf(app, HELD)) ?? "", /48\.0 MiB peak/);
     assert.ok(!found.has(lineOf(app, "bytearray(32 *")), "scratch was not called");
     assert.match((await hints(uses)).get(lineOf(uses, "app.load")) ?? "", /48\.0 MiB peak/);
+  });
+
+  it("profiles an import, and what was run last", async () => {
+    app = await open("app.py");
+    const imported = await vscode.commands.executeCommand<RunFinished>("heaphint.profileImport");
+    assert.equal(imported.outcome, "finished", imported.message);
+    assert.match(imported.message, /the import of app/);
+    assert.equal((await hints(app)).size, 0, "an import calls nothing");
+    assert.equal((await profile(app)).outcome, "finished");
+    const again = await vscode.commands.executeCommand<RunFinished>("heaphint.profileAgain");
+    assert.match(again.message, /app\.py peaked/);
+    await annotated(app);
+  });
+
+  it("runs a document that was never saved", async () => {
+    const content = "kept = bytearray(6 * 1024 * 1024)\n";
+    const document = await vscode.workspace.openTextDocument({ language: "python", content });
+    await vscode.window.showTextDocument(document);
+    const result = await profile(document);
+    assert.equal(result.outcome, "finished", result.message);
+    const found = await eventually(
+      "the hint",
+      () => hints(document),
+      (all) => all.size > 0,
+    );
+    assert.deepEqual([...found], [[0, "6.00 MiB peak"]]);
+    await vscode.commands.executeCommand("workbench.action.revertAndCloseActiveEditor");
+    app = await open("app.py");
+  });
+
+  it("shows captures that were made elsewhere, and offers the runs of a project", async () => {
+    const result = await profile(app);
+    const folder = vscode.Uri.joinPath(app.uri, "../.heaphint");
+    const [name] = (await vscode.workspace.fs.readDirectory(folder))
+      .map(([file]) => file)
+      .filter((file) => file.startsWith(`${result.session}.`) && file.endsWith(".heaphint"));
+    assert.ok(name, "the session has a capture");
+    await vscode.commands.executeCommand("heaphint.clearAnnotations");
+    assert.equal((await hints(app)).size, 0);
+    await vscode.commands.executeCommand("heaphint.openCaptures", [vscode.Uri.joinPath(folder, name)]);
+    await annotated(app);
+    const toml = await open("pyproject.toml");
+    const found = await eventually(
+      "the lens of a run configuration",
+      () => lenses(toml),
+      (all) => all.length > 0,
+    );
+    assert.equal(found[0]?.command?.title, "Profile memory");
+    app = await open("app.py");
   });
 
   it("gives the program its arguments", async () => {

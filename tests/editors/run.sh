@@ -11,6 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 export CACHE=${HEAPHINT_EDITORS_CACHE:-$top/tests/.cache}
 export SCREENSHOTS=$here/screenshots
+export EDITORS_MD=$top/server/EDITORS.md
 
 parts=("$@")
 [ ${#parts[@]} -gt 0 ] || parts=(extension-host workbench neovim emacs)

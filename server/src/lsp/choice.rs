@@ -8,8 +8,10 @@ use super::documents::file_path;
 use super::ext::{Choices, Figure, ProcessChoice, ShowParams};
 use super::results::Results;
 use super::server::Server;
+use super::sessions::commands;
 use super::state::State;
 use super::wording;
+use crate::launch::configuration;
 
 /// What the person is asked.
 const QUESTION: &str = "Which figures shall heaphint show?";
@@ -58,8 +60,11 @@ pub async fn ask(server: &Arc<Server>) {
     let _ = tokio::task::spawn_blocking(move || show(&server, choice)).await;
 }
 
-/// What can be chosen, of the run that knows `uri` or was shown last.
+/// What can be chosen, of the run that knows `uri` or was shown last. Reads the project's files: call it where it may
+/// block.
 pub fn choices(server: &Server, uri: Option<&Url>) -> Choices {
+    let root = commands::root(server, uri).ok();
+    let configurations = root.map(|root| configuration::of_project(&root).0).unwrap_or_default();
     let state = server.state();
     let results = state.run_of(uri);
     let choice = &state.choice;
@@ -76,6 +81,7 @@ pub fn choices(server: &Server, uri: Option<&Url>) -> Choices {
             .map(|process| ProcessChoice { pid: process.pid, peak: wording::size(process.peak_bytes, units) })
             .collect(),
         threads: profile.map(|profile| names(profile.threads())).unwrap_or_default(),
+        configurations: configurations.into_iter().map(|configuration| configuration.name).collect(),
     }
 }
 

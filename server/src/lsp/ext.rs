@@ -158,6 +158,8 @@ pub struct Choices {
     pub processes: Vec<ProcessChoice>,
     /// Names of its threads, the one that allocated most first.
     pub threads: Vec<String>,
+    /// Names of the project's run configurations.
+    pub configurations: Vec<String>,
 }
 
 /// A process that can be chosen.

@@ -1,5 +1,6 @@
 ;;; profile.el --- Emacs' own LSP client (eglot) against `heaphint server'  -*- lexical-binding: t; -*-
-;; Run with progress, hint, hover, diagnostic, edit, cancel, exit.
+;; Configured as server/EDITORS.md says: run with progress, hint, hover, diagnostic, edit, figures that grow, cancel,
+;; comparison, exit.
 ;; Started by tests/editors/run.sh with $HEAPHINT and $WORKSPACE; ends with 1 when a check failed.
 (require 'eglot)
 (require 'flymake)
@@ -8,7 +9,14 @@
       eglot-events-buffer-config '(:size 0)
       eglot-sync-connect 20
       create-lockfiles nil)
-(add-to-list 'eglot-server-programs (list '(python-mode python-ts-mode) (getenv "HEAPHINT") "server"))
+;; The documented configuration finds the program under test on the search path.
+(push (file-name-directory (getenv "HEAPHINT")) exec-path)
+(setenv "PATH" (concat (file-name-directory (getenv "HEAPHINT")) ":" (getenv "PATH")))
+(with-temp-buffer
+  (insert-file-contents (getenv "EDITORS_MD"))
+  (search-forward ";; begin: emacs")
+  (narrow-to-region (point) (progn (search-forward ";; end: emacs") (match-beginning 0)))
+  (eval-buffer))
 
 (defvar passed 0)
 (defvar failed 0)
@@ -138,6 +146,57 @@
 (check "a cancelled run ends"
        (until (lambda () (equal (plist-get (car finished) :outcome) "cancelled")))
        finished)
+
+;; Figures that grow while the program runs.
+(setq finished nil)
+(find-file (expand-file-name "grows.py" (getenv "WORKSPACE")))
+(switch-to-buffer (current-buffer))
+(check "the second file has the server, too" (until #'eglot-managed-p))
+(eglot-inlay-hints-mode 1)
+(defun held-at (line)
+  "The MiB that the hint on LINE tells; nil without one."
+  (let ((hint (drawn-hint line)))
+    (and hint (string-match "\\([0-9.]+\\) MiB peak" hint) (string-to-number (match-string 1 hint)))))
+(let ((line (line-of "return bytearray")) first)
+  (heaphint-profile "file")
+  (check "figures appear while the program runs" (setq first (until (lambda () (held-at line)))) (drawn-hint line))
+  (check "they grow" (until (lambda () (> (or (held-at line) 0) (or first 0)))) (drawn-hint line))
+  (goto-char (point-min))
+  (insert "# one\n")
+  (eglot--signal-textDocument/didChange)
+  (check "they follow their lines" (until (lambda () (held-at (1+ line)))) (drawn-hint (1+ line))))
+(check "the program is still running" (not finished) finished)
+(heaphint "cancel")
+(check "the command cancels the run"
+       (until (lambda () (equal (plist-get (car finished) :outcome) "cancelled")))
+       finished)
+(set-buffer-modified-p nil)
+
+;; The difference to the run before.
+(find-file (expand-file-name "app.py" (getenv "WORKSPACE")))
+(switch-to-buffer (current-buffer))
+(revert-buffer t t)
+(defun profile-app ()
+  "Run app.py to its end."
+  (setq finished nil)
+  (heaphint-profile "file")
+  (until (lambda () (equal (plist-get (car finished) :outcome) "finished"))))
+(check "a run to compare with" (profile-app) finished)
+(let ((completing-read-function (lambda (_prompt names &rest _) (caar names))))
+  (heaphint-compare))
+(check "nothing has changed yet"
+       (until (lambda () (hint-matches (line-of held) "48.0 MiB = peak")))
+       (drawn-hint (line-of held)))
+(let ((line (line-of held)))
+  (goto-char (point-min))
+  (search-forward held)
+  (replace-match "bytearray(50 *")
+  (let ((inhibit-message t))
+    (save-buffer))
+  (check "a changed run" (profile-app) finished)
+  (check "the difference stands at the line"
+         (until (lambda () (hint-matches line "50.0 MiB ▲ +2.00 peak")))
+         (drawn-hint line)))
 
 (eglot-shutdown server)
 (check "the server ends" (until (lambda () (not (jsonrpc-running-p server)))))

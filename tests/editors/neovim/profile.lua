@@ -1,4 +1,5 @@
--- Neovim's own LSP client against `heaphint server`: lens, run with progress, hint, hover, diagnostic, edit, cancel, exit.
+-- Neovim's own LSP client against `heaphint server`, configured as server/EDITORS.md says: lens, run with progress, hint, hover,
+-- diagnostic, edit, figures that grow, cancel, comparison, exit.
 -- Started by tests/editors/run.sh with $HEAPHINT and $WORKSPACE; ends with 1 when a check failed.
 local workspace = vim.env.WORKSPACE
 local passed, failed = 0, 0
@@ -27,16 +28,21 @@ vim.lsp.handlers["heaphint/runFinished"] = function(_, result)
   table.insert(finished, result)
 end
 
+-- The documented configuration finds the program under test on the search path.
+vim.env.PATH = vim.fs.dirname(vim.env.HEAPHINT) .. ":" .. vim.env.PATH
+local documentation = table.concat(vim.fn.readfile(vim.env.EDITORS_MD), "\n")
+assert(loadstring(documentation:match("%-%- begin: neovim\n(.-)%-%- end: neovim")))()
+
 vim.cmd("filetype on")
 vim.o.columns, vim.o.lines = 120, 40
 vim.cmd.edit(workspace .. "/app.py")
 local buffer = vim.api.nvim_get_current_buf()
-local id = vim.lsp.start({ name = "heaphint", cmd = { vim.env.HEAPHINT, "server" }, root_dir = workspace })
-local client = assert(vim.lsp.get_client_by_id(id))
+local client
 check("the server answers", wait(function()
-  return client.initialized
+  client = vim.lsp.get_clients({ name = "heaphint" })[1]
+  return client ~= nil and client.initialized
 end))
-vim.lsp.inlay_hint.enable(true, { bufnr = buffer })
+local id = client.id
 
 local function line_of(text)
   for number, line in ipairs(vim.api.nvim_buf_get_lines(buffer, 0, -1, false)) do
@@ -149,6 +155,64 @@ client.notify("window/workDoneProgress/cancel", { token = "slow" })
 check("a cancelled run ends", wait(function()
   return #finished == 1 and finished[1].outcome == "cancelled" and finished[1].run == answer.result.run
 end), finished)
+
+-- Figures that grow while the program runs, and that follow their lines meanwhile.
+finished = {}
+vim.cmd.edit({ workspace .. "/grows.py", bang = true })
+buffer = vim.api.nvim_get_current_buf()
+check("the second file has the server, too", wait(function()
+  return vim.lsp.buf_is_attached(buffer, id)
+end))
+local function held_at(line)
+  return tonumber((hint_at(line) or ""):match("^([%d.]+) MiB peak"))
+end
+local grows = line_of("return bytearray")
+vim.cmd("Heaphint file")
+check("figures appear while the program runs", wait(function()
+  return held_at(grows) ~= nil
+end), vim.lsp.inlay_hint.get({ bufnr = buffer }))
+local first = held_at(grows)
+check("they grow", wait(function()
+  return (held_at(grows) or 0) > (first or 0)
+end), { first, held_at(grows) })
+vim.api.nvim_buf_set_lines(buffer, 0, 0, false, { "# one" })
+check("they follow their lines", wait(function()
+  return line_of("return bytearray") == grows + 1 and held_at(grows + 1) ~= nil
+end), vim.lsp.inlay_hint.get({ bufnr = buffer }))
+check("the program is still running", #finished == 0, finished)
+vim.cmd("Heaphint cancel")
+check("the command cancels the run", wait(function()
+  return #finished == 1 and finished[1].outcome == "cancelled"
+end), finished)
+
+-- The difference to the run before.
+finished = {}
+vim.cmd.edit({ workspace .. "/app.py", bang = true })
+vim.cmd("edit!")
+buffer = vim.api.nvim_get_current_buf()
+local function profile_app()
+  local before = #finished
+  vim.cmd("Heaphint file")
+  return wait(function()
+    return #finished == before + 1 and finished[#finished].outcome == "finished"
+  end)
+end
+check("a run to compare with", profile_app(), finished)
+vim.ui.select = function(items, options, choose)
+  check("sessions have names and figures", options.format_item(items[1]):find("app.py", 1, true) ~= nil, items[1])
+  choose(items[1])
+end
+vim.cmd("Heaphint compare")
+check("nothing has changed yet", wait(function()
+  return (hint_at(line_of(held)) or ""):find("48.0 MiB = peak", 1, true) ~= nil
+end), hint_at(line_of(held)))
+local line = line_of(held)
+vim.api.nvim_buf_set_lines(buffer, line, line + 1, false, { "    rows = bytearray(50 * 1024 * 1024)" })
+vim.cmd("silent write")
+check("a changed run", profile_app(), finished)
+check("the difference stands at the line", wait(function()
+  return (hint_at(line) or ""):find("50.0 MiB ▲ +2.00 peak", 1, true) ~= nil
+end), hint_at(line))
 
 vim.lsp.stop_client(id)
 check("the server ends", wait(function()

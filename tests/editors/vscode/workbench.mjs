@@ -66,6 +66,28 @@ async function pick(page, key, prefix, text) {
 
 const command = (page, title) => pick(page, "F1", ">", title);
 
+/** A command that asks: its list is open afterwards. */
+async function ask(page, title, heading) {
+  const list = page.locator(".quick-input-widget", { hasText: heading });
+  for (let attempt = 0; attempt < 8; attempt += 1) {
+    try {
+      await page.keyboard.press("F1");
+      const input = page.locator(".quick-input-widget input.input");
+      await input.fill(`>${title}`, { timeout: 2000 });
+      await page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().waitFor({ timeout: 3000 });
+      await input.press("Enter", { timeout: 2000 });
+      await list.waitFor({ timeout: 5000 });
+      return list;
+    } catch {
+      await page.keyboard.press("Escape");
+      await page.waitForTimeout(300);
+    }
+  }
+  throw new Error(`${title} asked nothing`);
+}
+
+const choice = (list, text) => list.locator(".monaco-list-row", { hasText: text }).first();
+
 async function openFile(page, name) {
   const tab = page.locator(".tab", { hasText: name });
   if ((await tab.count()) > 0) {
@@ -192,6 +214,56 @@ async function profilingSteps(page, workspace) {
     await page.locator(".markers-panel .monaco-list-row", { hasText: "pyproject.toml" }).first().waitFor();
     await picture(page, "problems");
     await command(page, "View: Hide Panel");
+  });
+
+  await step(page, "growing: figures appear and grow while the program runs", async () => {
+    await openFile(page, "grows.py");
+    await command(page, "Heaphint: Profile Memory");
+    await expectHint(page, /20\.0.MiB.peak/);
+    await expectHint(page, /[468]0\.0.MiB.peak/);
+    await picture(page, "growing");
+    await toast(page, "Heaphint: grows.py").locator(".monaco-button", { hasText: "Cancel" }).click();
+    await toast(page, "Heaphint: grows.py").waitFor({ state: "detached" });
+  });
+
+  await step(page, "figures: others are shown at once", async () => {
+    await openFile(page, "app.py");
+    await command(page, "Heaphint: Profile Memory");
+    await expectHint(page, /48\.0.MiB.peak/);
+    const list = await ask(page, "Heaphint: Choose Figures", "Which Figures?");
+    await choice(list, "Only where the line itself allocates").click();
+    await expectHint(page, /48\.0.MiB.peak.self/);
+    await picture(page, "choose figures");
+    await choice(list, "With what the line called").click();
+    await page.keyboard.press("Escape");
+    await list.waitFor({ state: "hidden" });
+  });
+
+  await step(page, "compared: the difference to another session", async () => {
+    const list = await ask(page, "Heaphint: Compare With Session", "Compare With Session");
+    await choice(list, "app.py").waitFor();
+    await picture(page, "sessions");
+    await choice(list, "app.py").click();
+    await expectHint(page, /48\.0.MiB.=.peak/);
+    const file = join(workspace, "app.py");
+    const text = readFileSync(file, "utf8");
+    writeFileSync(file, text.replace("bytearray(48 *", "bytearray(50 *"));
+    await lineWith(page, "bytearray(50").waitFor();
+    await command(page, "Heaphint: Profile Memory");
+    await expectHint(page, /50\.0.MiB.▲.\+2\.00.peak/);
+    await page.waitForTimeout(700);
+    await picture(page, "compared");
+    await command(page, "Preferences: Toggle between Light/Dark Themes");
+    await page.locator(".monaco-workbench.vs").waitFor();
+    await page.waitForTimeout(700);
+    await picture(page, "compared light");
+    await command(page, "Preferences: Toggle between Light/Dark Themes");
+    writeFileSync(file, text);
+    await lineWith(page, "bytearray(48").waitFor();
+    const again = await ask(page, "Heaphint: Compare With Session", "Compare With Session");
+    await choice(again, "Nothing").click();
+    await command(page, "Heaphint: Profile Memory");
+    await expectHint(page, /48\.0.MiB.peak/);
   });
 
   await step(page, "edited: the figure moves, and an edited line's is marked as old", async () => {

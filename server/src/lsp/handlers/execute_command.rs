@@ -57,7 +57,9 @@ pub async fn execute_command(server: &Arc<Server>, params: ExecuteCommandParams)
         }
         CHOICES_COMMAND => {
             let params: SessionParams = or_default(CHOICES_COMMAND, params)?;
-            Ok(serde_json::to_value(choice::choices(server, params.uri.as_ref())).ok())
+            let server = server.clone();
+            let choices = blocking(move || choice::choices(&server, params.uri.as_ref())).await?;
+            Ok(serde_json::to_value(choices).ok())
         }
         SESSIONS_COMMAND => answer(server, params, |server, params| commands::all(server, params)).await,
         OPEN_SESSION_COMMAND => answer(server, params, commands::open).await,

@@ -16,7 +16,10 @@ use crate::lsp::wording;
 
 /// The project that is meant: that of the file or folder, else of the run that was shown last, else the first folder
 /// that the editor has open.
-fn root(server: &Server, uri: Option<&Url>) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+/// When nothing says which.
+pub fn root(server: &Server, uri: Option<&Url>) -> anyhow::Result<PathBuf> {
     if let Some(uri) = uri {
         let Some(path) = file_path(uri) else { bail!("{uri} is no file on this machine") };
         return Ok(root_of(&path));
