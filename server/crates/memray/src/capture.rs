@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use heaphint_analysis::records::{
-    Aggregator, Allocation, FunctionId, Program, StackId, Tables, ThreadId, Totals,
+    Aggregator, Allocation, FunctionId, History, Program, StackId, Tables, ThreadId, Totals,
 };
 use heaphint_analysis::{Allocator, Capture};
 
@@ -14,9 +14,23 @@ use crate::{Aggregated, Code, End, FileFormat, Header, Reader, Record};
 /// Counts what a capture tells. Temporary are allocations that are freed before their thread makes
 /// `temporary_window` further ones: Memray's threshold plus one. What is wrong behind the header is said in the result.
 pub fn read_capture(reader: &mut Reader<'_>, temporary_window: usize) -> Capture {
+    count(reader, Aggregator::new(temporary_window)).0
+}
+
+/// As [`read_capture`], with a history of about `most_entries` changes and lifetimes at most. An aggregated capture has
+/// none.
+pub fn read_history(
+    reader: &mut Reader<'_>,
+    temporary_window: usize,
+    most_entries: usize,
+) -> (Capture, History) {
+    count(reader, Aggregator::new(temporary_window).with_history(most_entries))
+}
+
+fn count(reader: &mut Reader<'_>, aggregator: Aggregator) -> (Capture, History) {
     match reader.header().file_format {
-        FileFormat::AllAllocations => Replay::new(reader.header(), temporary_window).run(reader),
-        FileFormat::Aggregated => Sums::new(reader.header()).run(reader),
+        FileFormat::AllAllocations => Replay::new(reader.header(), aggregator).run(reader),
+        FileFormat::Aggregated => (Sums::new(reader.header()).run(reader), History::default()),
     }
 }
 
@@ -94,10 +108,10 @@ struct Replay {
 }
 
 impl Replay {
-    fn new(header: &Header, temporary_window: usize) -> Self {
+    fn new(header: &Header, aggregator: Aggregator) -> Self {
         let mut replay = Self {
             names: Names::new(header),
-            aggregator: Aggregator::new(temporary_window),
+            aggregator,
             threads: Vec::new(),
             numbers: HashMap::new(),
             current: 0,
@@ -109,12 +123,12 @@ impl Replay {
         replay
     }
 
-    fn run(mut self, reader: &mut Reader<'_>) -> Capture {
+    fn run(mut self, reader: &mut Reader<'_>) -> (Capture, History) {
         while let Some(record) = reader.next_record() {
             self.record(record);
         }
         let program = program(reader, self.last_ms);
-        self.aggregator.finish(program)
+        self.aggregator.finish_with_history(program)
     }
 
     #[inline]

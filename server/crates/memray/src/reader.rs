@@ -92,8 +92,10 @@ impl<'a> Reader<'a> {
         if written == 0 {
             return Err(ReadError::Empty);
         }
+        // A header ends in zeros of its own, which count when nothing follows it.
+        let header_len = header_len(&mut file)?;
         file.rewind()?;
-        Self::new(file.take(written))
+        Self::new(file.take(written.max(header_len)))
     }
 
     /// Reads the header of a stream that is not compressed.
@@ -309,6 +311,15 @@ impl<'a> Reader<'a> {
             token => self.rare(token)?,
         })
     }
+}
+
+/// Length of the magic, the version and the header, if they are whole.
+fn header_len(file: &mut (impl Read + Seek)) -> io::Result<u64> {
+    file.rewind()?;
+    let mut input = Input::new(file);
+    let is_whole =
+        input.array::<{ MAGIC.len() + size_of::<i32>() }>().is_ok() && Header::decode(&mut input).is_ok();
+    Ok(if is_whole { input.position() } else { 0 })
 }
 
 /// Length of a file without the zeros at its end.

@@ -177,6 +177,23 @@ fn events_are_counted() {
 }
 
 #[test]
+fn a_history_tells_what_was_live_when() {
+    let file = events(false);
+    let mut reader = Reader::open(Cursor::new(&file)).unwrap();
+    let (_, history) = read_history(&mut reader, 1, 100);
+    // The one sample stands after malloc(1000); what is freed behind it belongs to the second tick.
+    assert_eq!(history.ticks.len(), 2);
+    let (tick, live) = history.peak_within(0, 0).unwrap();
+    assert_eq!((tick, live.values().map(|amount| amount.bytes).sum::<u64>()), (0, 1000));
+    let (tick, live) = history.peak_within(0, 1).unwrap();
+    assert_eq!((tick, live.values().map(|amount| amount.bytes).sum::<u64>()), (1, 8269));
+    let kept = |first, last| history.kept_within(first, last).values().map(|it| it.bytes).sum::<u64>();
+    assert_eq!((kept(0, 0), kept(0, 1), kept(1, 1)), (1000, 4173, 4173));
+    let mut reader = Reader::open(Cursor::new(aggregated())).unwrap();
+    assert!(read_history(&mut reader, 1, 100).1.ticks.is_empty());
+}
+
+#[test]
 fn sums_are_taken_over() {
     let profile = Profile::from_capture(&counted(&aggregated()).unwrap());
     let session = profile.session();
@@ -217,6 +234,16 @@ fn compressed_and_padded_files_are_the_same() {
         assert_eq!(lines(&compressed(&file)), expected);
         let padded = [&file[..], &[0; 100_000]].concat();
         assert_eq!(lines(&padded), expected);
+    }
+}
+
+#[test]
+fn a_header_alone_is_a_capture() {
+    let mut file = Vec::new();
+    header(FileFormat::AllAllocations, false).write(&mut file).unwrap();
+    for padding in [0, 3, 5000] {
+        let capture = counted(&[&file[..], &vec![0; padding]].concat()).unwrap();
+        assert!(!capture.is_finished() && !capture.damaged && capture.sites.is_empty());
     }
 }
 

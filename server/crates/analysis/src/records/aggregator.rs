@@ -3,6 +3,7 @@
 use heaphint_format::{Allocator, Capture, Header, Sample, TIMELINE_SLOTS, Thinning};
 
 use super::counters::Counters;
+use super::history::{Amount, History, Recorder};
 use super::live::{Block, LiveBlocks};
 use super::ranges::Ranges;
 use super::tables::{Program, StackId, Tables, ThreadId};
@@ -33,6 +34,7 @@ pub struct Aggregator {
     recent: RecentBlocks,
     now_ms: u32,
     samples: Samples,
+    recorder: Option<Recorder>,
 }
 
 impl Aggregator {
@@ -48,21 +50,33 @@ impl Aggregator {
             recent: RecentBlocks::new(temporary_window),
             now_ms: 0,
             samples: Samples::default(),
+            recorder: None,
         }
+    }
+
+    /// Records a history as well, with about `most_entries` changes and lifetimes at most. Told before the first event.
+    #[must_use]
+    pub fn with_history(mut self, most_entries: usize) -> Self {
+        self.recorder = Some(Recorder::new(most_entries));
+        self
     }
 
     /// A block or a mapping was allocated. What was at its address is gone.
     pub fn allocated(&mut self, allocation: Allocation) {
         let Allocation { thread, stack, allocator, address, bytes } = allocation;
         let site = self.tables.site(stack, thread, allocator);
-        let block = Block { site, bytes, stamp: 0 };
+        let stamp = self.recorder.as_ref().map_or(0, Recorder::stamp);
+        let block = Block { site, bytes, stamp };
         if is_mapping(allocator) {
             self.freed_range(address, bytes);
             self.ranges.insert(address, block);
         } else if let Some(replaced) = self.blocks.insert(address, block) {
-            self.counters.freed(&mut self.tables, replaced.site, replaced.bytes, true, false, self.now_ms);
+            self.count_free(replaced, true, false);
         }
         self.counters.allocated(&mut self.tables, site, bytes);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.allocated(site, bytes);
+        }
         self.recent.allocated(thread, address);
     }
 
@@ -70,7 +84,16 @@ impl Aggregator {
     pub fn freed(&mut self, address: u64) {
         if let Some(block) = self.blocks.remove(address) {
             let temporary = self.is_recent(block.site, address);
-            self.counters.freed(&mut self.tables, block.site, block.bytes, true, temporary, self.now_ms);
+            self.count_free(block, true, temporary);
+        }
+    }
+
+    /// `block` has the bytes that are gone.
+    fn count_free(&mut self, block: Block, whole: bool, temporary: bool) {
+        let Block { site, bytes, stamp } = block;
+        self.counters.freed(&mut self.tables, site, bytes, whole, temporary, self.now_ms);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.freed(site, bytes, whole, stamp);
         }
     }
 
@@ -82,8 +105,7 @@ impl Aggregator {
         for part in gone {
             let temporary =
                 part.whole && part.origin.is_some_and(|origin| self.is_recent(part.block.site, origin));
-            let Block { site, bytes, .. } = part.block;
-            self.counters.freed(&mut self.tables, site, bytes, part.whole, temporary, self.now_ms);
+            self.count_free(part.block, part.whole, temporary);
         }
     }
 
@@ -91,6 +113,10 @@ impl Aggregator {
     pub fn sampled(&mut self, elapsed_ms: u32, rss_bytes: u64) {
         self.now_ms = elapsed_ms;
         self.samples.add(elapsed_ms, rss_bytes, self.counters.live_bytes);
+        if self.recorder.as_mut().is_some_and(|recorder| recorder.sampled(elapsed_ms)) {
+            self.blocks.halve_stamps();
+            self.ranges.halve_stamps();
+        }
     }
 
     /// Live bytes after the last event.
@@ -102,8 +128,19 @@ impl Aggregator {
     /// The capture that a tracer would have written.
     #[must_use]
     pub fn finish(self, program: Program) -> Capture {
+        self.finish_with_history(program).0
+    }
+
+    /// The capture, and the history that [`Self::with_history`] has asked for; it is empty otherwise.
+    #[must_use]
+    pub fn finish_with_history(self, program: Program) -> (Capture, History) {
+        let end_ms = program.elapsed_ms.max(self.now_ms);
+        let amount = |bytes, whole| Amount { bytes, count: u64::from(whole) };
+        let blocks = self.blocks.iter().map(|it| (it.site, it.stamp, amount(it.bytes, true)));
+        let pieces = self.ranges.iter().map(|(it, is_first)| (it.site, it.stamp, amount(it.bytes, is_first)));
+        let history = self.recorder.map(|recorder| recorder.finish(end_ms, blocks.chain(pieces)));
         let header = self.counters.header();
-        self.tables.capture(program, header, self.samples.finish())
+        (self.tables.capture(program, header, self.samples.finish()), history.unwrap_or_default())
     }
 
     fn is_recent(&self, site: u32, address: u64) -> bool {

@@ -32,6 +32,17 @@ struct Slot {
     bytes: u32,
 }
 
+impl Slot {
+    /// The block; its size, when that stands elsewhere.
+    fn block(self, large: Option<u64>) -> Block {
+        Block {
+            site: self.site,
+            bytes: large.unwrap_or(u64::from(self.bytes)),
+            stamp: (self.address_and_stamp >> 48) as u16,
+        }
+    }
+}
+
 const EMPTY: Slot = Slot { address_and_stamp: 0, site: VACANT, bytes: 0 };
 
 #[derive(Default)]
@@ -70,15 +81,28 @@ impl LiveBlocks {
         replaced
     }
 
+    /// Every live block, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = Block> {
+        let slots = self.shards.iter().flat_map(|shard| &shard.slots).filter(|slot| slot.site != VACANT);
+        slots.map(|slot| {
+            let large = self.large.get(&(slot.address_and_stamp & ADDRESS)).filter(|_| slot.bytes == LARGE);
+            slot.block(large.copied())
+        })
+    }
+
+    /// Halves every stamp.
+    pub fn halve_stamps(&mut self) {
+        for slot in self.shards.iter_mut().flat_map(|shard| &mut shard.slots) {
+            let stamp = slot.address_and_stamp >> 48;
+            slot.address_and_stamp = slot.address_and_stamp & ADDRESS | (stamp / 2) << 48;
+        }
+    }
+
     /// What was in a slot.
     fn block(&mut self, slot: Slot) -> Block {
         let address = slot.address_and_stamp & ADDRESS;
         let large = if slot.bytes == LARGE { self.large.remove(&address) } else { None };
-        Block {
-            site: slot.site,
-            bytes: large.unwrap_or(u64::from(slot.bytes)),
-            stamp: (slot.address_and_stamp >> 48) as u16,
-        }
+        slot.block(large)
     }
 
     /// Takes the block at an address.

@@ -7,6 +7,7 @@
 
 mod aggregator;
 mod counters;
+mod history;
 mod live;
 mod ranges;
 mod tables;
@@ -15,4 +16,5 @@ mod temporary;
 mod tests;
 
 pub use aggregator::{Aggregator, Allocation, Totals};
+pub use history::{Amount, Change, History, Lifetime, Tick};
 pub use tables::{FunctionId, Program, StackId, Tables, ThreadId};

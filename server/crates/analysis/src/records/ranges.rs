@@ -78,6 +78,20 @@ impl Ranges {
         }
     }
 
+    /// Every piece, and whether it is the one that counts as its mapping: the last.
+    pub fn iter(&self) -> impl Iterator<Item = (Block, bool)> {
+        let mut seen = rustc_hash::FxHashSet::default();
+        self.pieces.iter().rev().map(move |(start, piece)| {
+            let block = Block { site: piece.site, bytes: piece.end - start, stamp: piece.stamp };
+            (block, seen.insert(piece.mapping))
+        })
+    }
+
+    /// Halves every stamp.
+    pub fn halve_stamps(&mut self) {
+        self.pieces.values_mut().for_each(|piece| piece.stamp /= 2);
+    }
+
     /// Whether the mapping has no piece left.
     fn count_pieces(&mut self, mapping: u32, added: i32) -> bool {
         let pieces = self.split.remove(&mapping).unwrap_or(1).saturating_add_signed(added);

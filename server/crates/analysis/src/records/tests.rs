@@ -230,6 +230,92 @@ proptest! {
     }
 }
 
+/// What each site has live.
+type Live = BTreeMap<u32, Amount>;
+
+/// Blocks with their site, bytes, and the events that allocated and freed them; and what was live after each event.
+fn lives(events: &[Event], site_of: impl Fn(usize) -> u32) -> (Vec<(u32, u64, usize, usize)>, Vec<Live>) {
+    let mut blocks: Vec<(u32, u64, usize, usize)> = Vec::new();
+    let mut at: BTreeMap<u64, usize> = BTreeMap::new();
+    let mut moments = vec![Live::new()];
+    for (number, event) in events.iter().enumerate() {
+        let (Event::Allocate { address, .. } | Event::Free { address } | Event::Unmap { address, .. }) =
+            *event;
+        if let Some(held) = at.remove(&address) {
+            blocks[held].3 = number + 1;
+        }
+        if let Event::Allocate { stack, bytes, .. } = *event {
+            at.insert(address, blocks.len());
+            blocks.push((site_of(stack), bytes, number + 1, usize::MAX));
+        }
+        let mut live = Live::new();
+        for (site, bytes, _, freed) in &blocks {
+            if *freed == usize::MAX {
+                let amount = live.entry(*site).or_default();
+                *amount = Amount { bytes: amount.bytes + bytes, count: amount.count + 1 };
+            }
+        }
+        moments.push(live);
+    }
+    (blocks, moments)
+}
+
+proptest! {
+    /// Against every moment and every block, for each part of the recording.
+    #[test]
+    fn histories_are_those_of_every_moment(
+        events in prop::collection::vec((0usize..STACKS, 0u64..12, 0u64..9, 0u32..3), 1..120),
+        most_entries in prop::sample::select(vec![0usize, 5, 40, 100_000]),
+    ) {
+        let mut aggregator = Aggregator::new(1).with_history(most_entries);
+        let stacks = stacks(&mut aggregator.tables);
+        let thread = aggregator.tables.thread(1);
+        let mut plain = Vec::new();
+        // A sample's time is the number of events before it.
+        for (stack, address, bytes, kind) in events {
+            if kind == 2 {
+                aggregator.freed(address);
+                plain.push(Event::Free { address });
+            } else {
+                let allocator = Allocator::Malloc;
+                aggregator.allocated(Allocation { thread, stack: stacks[stack], allocator, address, bytes });
+                plain.push(Event::Allocate { thread: 0, stack, address, bytes, mapped: false });
+            }
+            if bytes % 3 == 0 {
+                aggregator.sampled(plain.len() as u32, 1);
+            }
+        }
+        let program = Program { elapsed_ms: plain.len() as u32, finished: true, ..Program::default() };
+        let (capture, history) = aggregator.finish_with_history(program);
+        let site_of = |stack: usize| {
+            capture.sites.iter().position(|site| site.stack == stacks[stack].0).expect("it allocated") as u32
+        };
+        let (blocks, moments) = lives(&plain, site_of);
+        let total = |live: &Live| live.values().map(|amount| amount.bytes).sum::<u64>();
+        let end = |tick: usize| history.ticks[tick].end_ms as usize;
+        let start = |tick: usize| if tick == 0 { 0 } else { end(tick - 1) };
+        prop_assert_eq!(end(history.ticks.len() - 1), plain.len());
+        for first in 0..history.ticks.len() {
+            for last in first..history.ticks.len() {
+                let inside = start(first)..=end(last);
+                let most = inside.clone().map(|moment| total(&moments[moment])).max().unwrap();
+                let at = inside.rev().find(|moment| total(&moments[*moment]) == most).unwrap();
+                let (tick, live) = history.peak_within(first, last).unwrap();
+                prop_assert_eq!(history.ticks[tick].peak_bytes, most);
+                prop_assert_eq!(&live, &moments[at], "ticks {} to {}", first, last);
+                let mut kept = Live::new();
+                for (site, bytes, allocated, freed) in &blocks {
+                    if (start(first) + 1..=end(last)).contains(allocated) && *freed > end(last) {
+                        let amount = kept.entry(*site).or_default();
+                        *amount = Amount { bytes: amount.bytes + bytes, count: amount.count + 1 };
+                    }
+                }
+                prop_assert_eq!(history.kept_within(first, last), kept, "ticks {} to {}", first, last);
+            }
+        }
+    }
+}
+
 #[test]
 fn sums_give_a_profile_that_says_what_it_lacks() {
     let mut tables = Tables::new();
