@@ -14,6 +14,7 @@ use heaphint_report::{
 use super::input::{is_changed_since, read_profile};
 use super::output::{self, UnitsArgument};
 use super::runs::captures;
+use crate::launch::project_root;
 use crate::limits::{BaselineFile, Disk, Existing, Written};
 
 /// A limit was exceeded.
@@ -79,9 +80,14 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
 /// # Errors
 /// When a limit cannot be understood, the accepted runs cannot be read, or nothing can be written.
 pub fn check(profile: &Profile, options: &Options, format: Format) -> anyhow::Result<u8> {
-    let root = Path::new(&profile.session().project);
+    let folder = std::env::current_dir().unwrap_or_default();
+    let root = match profile.session().project.as_str() {
+        // Captures of other profilers do not know their project: it is the one around here.
+        "" => project_root(None, &folder),
+        project => PathBuf::from(project),
+    };
     let disk = Disk::new(profile);
-    let mut written = Written::configuration(root, &disk);
+    let mut written = Written::configuration(&root, &disk);
     written.add_sources(&disk);
     warn_of_changes(profile, &written);
     let file = BaselineFile(options.baseline.clone().unwrap_or_else(|| written.baseline.clone()));
@@ -90,14 +96,14 @@ pub fn check(profile: &Profile, options: &Options, format: Format) -> anyhow::Re
         anyhow::bail!("there is no file {}: write it with `heaphint baseline save`", named.display());
     }
     let verdict =
-        written.compare(profile, baseline.as_ref(), options.run.as_deref(), &mut Existing::new(root));
+        written.compare(profile, baseline.as_ref(), options.run.as_deref(), &mut Existing::new(&root));
     let held: Vec<&Limit> = verdict.held.iter().map(|index| &written.rules.limits[*index]).collect();
-    let folder = std::env::current_dir().unwrap_or_default();
     let report = FindingsReport {
         findings: &verdict.findings,
         held: &held,
         problems: &written.problems,
         folder: &folder.to_string_lossy(),
+        project: &root.to_string_lossy(),
         units: options.units.into(),
         version: env!("CARGO_PKG_VERSION"),
     };

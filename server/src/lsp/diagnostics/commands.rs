@@ -59,6 +59,7 @@ pub fn open_stacks(server: &Arc<Server>, key: &FindingKey) -> anyhow::Result<()>
         held: &[],
         problems: &[],
         folder: &root.to_string_lossy(),
+        project: &root.to_string_lossy(),
         units,
         version: env!("CARGO_PKG_VERSION"),
     };

@@ -177,7 +177,11 @@ impl Input {
         let (at, _) = frames.iter().rev().find(ours).or(frames.last())?;
         let row = self.row(Path::new(at.file), at.line)?;
         let location = self.location(Path::new(at.file), row)?;
-        let size = wording::size(stack.bytes, self.units);
+        let amount = if list.counts {
+            wording::allocations(stack.count)
+        } else {
+            format!("{} {}", wording::size(stack.bytes, self.units), list.by.name())
+        };
         let left_out = frames.len().saturating_sub(MAX_FRAMES);
         let mut names: Vec<String> = frames
             .iter()
@@ -190,7 +194,7 @@ impl Input {
         if left_out > 0 {
             names.insert(0, "…".to_owned());
         }
-        let message = format!("{size} {}: {}", list.by.name(), names.join(" → "));
+        let message = format!("{amount}: {}", names.join(" → "));
         Some(DiagnosticRelatedInformation { location, message })
     }
 }

@@ -313,7 +313,10 @@ impl<'a> Comparison<'a, '_> {
             growth,
             limit_source: self.limit.source.clone(),
             inexact,
-            stacks: self.profile.stacks_through(subject.through, figure, STACKS),
+            stacks: match measured {
+                Amount::Bytes(_) => self.profile.stacks_through(subject.through, figure, STACKS),
+                Amount::Allocations(_) => self.profile.busiest_stacks_through(subject.through, STACKS),
+            },
         });
     }
 }

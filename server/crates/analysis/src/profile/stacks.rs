@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::origin::is_import_system;
 use super::{NodeId, Profile, ThreadId};
-use crate::{Figure, Figures};
+use crate::{Figure, Figures, Measure};
 
 /// A Python frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,8 @@ pub struct StackList<'a> {
     /// The figure they are measured and ordered by. When [`Figure::Max`] was asked for, which single stacks do not
     /// have, it is the peak, or what was ever allocated where nothing was live at the peak.
     pub by: Figure,
+    /// Whether the number of allocations decides, instead of their bytes.
+    pub counts: bool,
     /// At most as many as were asked for.
     pub stacks: Vec<StackFigures<'a>>,
     /// Further stacks that were left out.
@@ -95,11 +97,19 @@ impl Profile {
     #[must_use]
     pub fn stacks_through(&self, through: Through<'_>, figure: Figure, most: usize) -> StackList<'_> {
         let chosen = self.nodes_through(through);
+        let largest = |figure| self.largest(&chosen, Measure::bytes(figure), most);
         if figure != Figure::Max {
-            return self.largest(&chosen, figure, most);
+            return largest(figure);
         }
-        let at_peak = self.largest(&chosen, Figure::Peak, most);
-        if at_peak.stacks.is_empty() { self.largest(&chosen, Figure::Allocated, most) } else { at_peak }
+        let at_peak = largest(Figure::Peak);
+        if at_peak.stacks.is_empty() { largest(Figure::Allocated) } else { at_peak }
+    }
+
+    /// The `most` stacks through a place that allocated most often.
+    #[must_use]
+    pub fn busiest_stacks_through(&self, through: Through<'_>, most: usize) -> StackList<'_> {
+        let measure = Measure { figure: Figure::Allocated, counts: true };
+        self.largest(&self.nodes_through(through), measure, most)
     }
 
     /// For each node, whether the place is on the stack it stands for.
@@ -152,7 +162,11 @@ impl Profile {
         }
     }
 
-    fn largest(&self, chosen: &[bool], figure: Figure, most: usize) -> StackList<'_> {
+    fn largest(&self, chosen: &[bool], measure: Measure, most: usize) -> StackList<'_> {
+        let Measure { figure, counts } = measure;
+        let amount = |figures: &Figures| {
+            if counts { figures.count(figure).unwrap_or_default() } else { figures.bytes(figure) }
+        };
         #[derive(Default)]
         struct Group {
             sum: Figures,
@@ -160,22 +174,22 @@ impl Profile {
         }
         let mut groups: FxHashMap<NodeId, Group> = FxHashMap::default();
         for (index, site) in self.sites.iter().enumerate() {
-            if chosen[site.node.index()] && site.figures.bytes(figure) > 0 {
+            if chosen[site.node.index()] && amount(&site.figures) > 0 {
                 let group = groups.entry(site.node).or_default();
                 group.sum.add(&site.figures);
                 group.sites.push(index);
             }
         }
         let mut order: Vec<(u64, NodeId)> =
-            groups.iter().map(|(node, group)| (group.sum.bytes(figure), *node)).collect();
-        order.sort_by_key(|(bytes, node)| (std::cmp::Reverse(*bytes), *node));
+            groups.iter().map(|(node, group)| (amount(&group.sum), *node)).collect();
+        order.sort_by_key(|(amount, node)| (std::cmp::Reverse(*amount), *node));
         let left_out = order.len().saturating_sub(most);
         let stacks = order
             .into_iter()
             .take(most)
-            .filter_map(|(bytes, node)| {
+            .filter_map(|(_, node)| {
                 let group = groups.get_mut(&node)?;
-                group.sites.sort_by_key(|index| std::cmp::Reverse(self.sites[*index].figures.bytes(figure)));
+                group.sites.sort_by_key(|index| std::cmp::Reverse(amount(&self.sites[*index].figures)));
                 let mut threads: Vec<String> = Vec::new();
                 let mut allocators: Vec<Allocator> = Vec::new();
                 for site in group.sites.iter().map(|index| &self.sites[*index]) {
@@ -189,11 +203,11 @@ impl Profile {
                         allocators.push(allocator);
                     }
                 }
-                let count = group.sum.count(figure).unwrap_or_default();
+                let (bytes, count) = (group.sum.bytes(figure), group.sum.count(figure).unwrap_or_default());
                 Some(StackFigures { frames: self.frames(node), bytes, count, threads, allocators })
             })
             .collect();
-        StackList { by: figure, stacks, left_out }
+        StackList { by: figure, counts, stacks, left_out }
     }
 
     /// The frames of a stack, outermost first.

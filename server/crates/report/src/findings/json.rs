@@ -40,7 +40,7 @@ struct JsonFinding<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     accepted_bytes: Option<u64>,
     limit_source: JsonSource<'a>,
-    /// The figure that the stacks are measured by.
+    /// The figure that the stacks are measured by; `allocations` where their number counts.
     stacks_by: &'static str,
     stacks: Vec<JsonStack<'a>>,
 }
@@ -103,7 +103,7 @@ pub fn findings_json(out: &mut dyn Write, report: &FindingsReport<'_>) -> io::Re
             limit_count: found.limit.allocations(),
             accepted_bytes: found.growth.map(|(accepted, _)| accepted),
             limit_source: JsonSource::from(&found.limit_source),
-            stacks_by: found.stacks.by.name(),
+            stacks_by: if found.stacks.counts { "allocations" } else { found.stacks.by.name() },
             stacks: found.stacks.stacks.iter().map(JsonStack::from).collect(),
         })
         .collect();

@@ -35,6 +35,8 @@ pub struct FindingsReport<'a> {
     pub problems: &'a [Problem],
     /// Paths below this absolute folder are written relative to it.
     pub folder: &'a str,
+    /// The project's root, absolute: stacks begin with its code.
+    pub project: &'a str,
     /// How sizes are shown.
     pub units: Units,
     /// Of this program.

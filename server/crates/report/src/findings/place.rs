@@ -19,6 +19,13 @@ impl FindingsReport<'_> {
         below.and_then(|rest| rest.strip_prefix('/')).filter(|rest| !rest.is_empty()).unwrap_or(path)
     }
 
+    /// Whether a file is the project's own, and not of a package that is installed inside it.
+    pub fn is_in_project(&self, path: &str) -> bool {
+        let inside =
+            path.strip_prefix(self.project.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'));
+        inside && !path.contains("/site-packages/")
+    }
+
     /// Where a finding is shown: at its line, or where the limit is written when it is about the whole process.
     pub fn place<'p>(&self, finding: &'p Finding<'_>) -> Place<'p> {
         match (finding.file, finding.line) {

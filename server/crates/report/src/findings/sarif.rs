@@ -4,10 +4,11 @@
 
 use std::io::{self, Write};
 
+use heaphint_analysis::StackFigures;
 use heaphint_analysis::limits::{Finding, Problem, ProblemKind};
-use heaphint_analysis::{StackFigures, format_size};
 use serde_json::{Value, json};
 
+use super::text::stack_heading;
 use super::{CODES, FindingsReport, explanation, finding_sentence};
 use crate::json::write;
 
@@ -114,8 +115,7 @@ fn stack_value(report: &FindingsReport<'_>, finding: &Finding<'_>, stack: &Stack
             json!({"location": location})
         })
         .collect();
-    let size = format_size(stack.bytes, report.units);
-    json!({"message": {"text": format!("{size} ({})", finding.stacks.by.name())}, "frames": frames})
+    json!({"message": {"text": stack_heading(report, finding, stack)}, "frames": frames})
 }
 
 fn problem_result(report: &FindingsReport<'_>, problem: &Problem) -> Value {

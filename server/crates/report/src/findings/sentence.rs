@@ -13,7 +13,7 @@ pub fn finding_sentence(finding: &Finding<'_>, units: Units) -> String {
         Some(Inexact::MaxIsLowerBound | Inexact::SumsOnly) => "at least ",
         Some(_) => "about ",
     };
-    let measured = format!("{about}{}", shown(finding.measured, units));
+    let measured = format!("{about}{}", amount_text(finding.measured, units));
     let subject = subject(finding);
     let what = match (finding.kind, finding.function) {
         (FindingKind::Peak, _) => format!("The program's memory peaked at {measured}"),
@@ -36,7 +36,7 @@ pub fn finding_sentence(finding: &Finding<'_>, units: Units) -> String {
 pub fn limit_sentence(finding: &Finding<'_>, units: Units) -> String {
     match finding.growth {
         Some((_, growth)) => format!("The limit: {} more than the accepted run.", growth.shown(units)),
-        None => format!("The limit of {}.", shown(finding.limit, units)),
+        None => format!("The limit of {}.", amount_text(finding.limit, units)),
     }
 }
 
@@ -44,6 +44,7 @@ pub fn limit_sentence(finding: &Finding<'_>, units: Units) -> String {
 fn subject(finding: &Finding<'_>) -> String {
     match (&finding.module, finding.function) {
         (Some(module), _) => format!("`import {module}`"),
+        (None, Some("<module>")) if finding.is_function => "The top-level code of this module".to_owned(),
         (None, Some(function)) if finding.is_function => format!("`{function}`"),
         (None, _) if finding.file.is_none() => "The program".to_owned(),
         (None, _) => "This line".to_owned(),
@@ -59,11 +60,11 @@ fn excess(finding: &Finding<'_>, units: Units) -> String {
             growth.shown(units)
         );
     }
-    let limit = shown(finding.limit, units);
+    let limit = amount_text(finding.limit, units);
     let each = if finding.kind == FindingKind::Leak { " for one line" } else { "" };
     // Two sizes that look the same would make a riddle.
     match (finding.measured, finding.limit) {
-        (Amount::Bytes(measured), Amount::Bytes(most)) if shown(finding.measured, units) == limit => {
+        (Amount::Bytes(measured), Amount::Bytes(most)) if amount_text(finding.measured, units) == limit => {
             let over = format_size(measured.saturating_sub(most), units);
             format!("{over} more than the limit of {limit}{each}")
         }
@@ -71,7 +72,8 @@ fn excess(finding: &Finding<'_>, units: Units) -> String {
     }
 }
 
-fn shown(amount: Amount, units: Units) -> String {
+/// An amount as people read it: `40.0 MiB`, `1,234 allocations`.
+pub fn amount_text(amount: Amount, units: Units) -> String {
     match amount {
         Amount::Bytes(bytes) => format_size(bytes, units),
         Amount::Allocations(1) => "1 allocation".to_owned(),

@@ -68,6 +68,7 @@ fn shown(
         held: &held,
         problems,
         folder: "/p",
+        project: "/p",
         units: Units::default(),
         version: "9.9",
     };
@@ -205,9 +206,10 @@ fn every_code_is_explained() {
 #[test]
 fn deep_stacks_and_small_ones_are_shortened() {
     let mut made = HandMade::default();
+    let runner = made.code("main", "/v/lib/python3.11/site-packages/runner.py", 1);
     let (import, code) =
         (made.code("_load", "<frozen importlib._bootstrap>", 1), made.code("f", "app.py", 1));
-    let mut stack = 0;
+    let mut stack = made.stack(0, runner, 3);
     for line in 1..=20 {
         stack = made.stack(stack, import, 5);
         stack = made.stack(stack, code, line);

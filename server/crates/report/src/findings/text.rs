@@ -2,14 +2,17 @@
 
 use std::io::{self, Write};
 
-use heaphint_analysis::limits::Finding;
+use heaphint_analysis::limits::{Amount, Finding};
 use heaphint_analysis::{Frame, StackFigures};
 
+use super::sentence::amount_text;
 use super::{FindingsReport, finding_sentence};
-use crate::text::{Look, Role, printable};
+use crate::text::{Look, Role, printable, short_path};
 
 /// Stacks with less than this part of what was measured are left out of what people read.
 const SMALL_SHARE: u64 = 20;
+/// Stacks that people read.
+const MOST_STACKS: usize = 3;
 /// Frames of a deep stack that people read: so many from its outer end,
 const OUTER_FRAMES: usize = 4;
 /// and so many from its inner one.
@@ -70,23 +73,30 @@ pub fn findings_text(out: &mut dyn Write, report: &FindingsReport<'_>, look: &Lo
 
 /// The stacks of a finding that a person wants to see.
 pub fn telling_stacks<'f, 'a>(finding: &'f Finding<'a>) -> impl Iterator<Item = &'f StackFigures<'a>> {
-    let measured =
-        finding.measured.bytes().unwrap_or_else(|| finding.stacks.stacks.iter().map(|s| s.bytes).sum());
-    let stacks = finding.stacks.stacks.iter().enumerate();
+    let (Amount::Bytes(measured) | Amount::Allocations(measured)) = finding.measured;
+    let stacks = finding.stacks.stacks.iter().enumerate().take(MOST_STACKS);
     stacks
-        .take_while(move |(index, stack)| *index == 0 || stack.bytes >= measured / SMALL_SHARE)
+        .take_while(move |(index, stack)| {
+            let amount = if finding.stacks.counts { stack.count } else { stack.bytes };
+            *index == 0 || amount >= measured / SMALL_SHARE
+        })
         .map(|(_, stack)| stack)
 }
 
-/// How much a stack has of what: `40.0 MiB (peak)`.
+/// How much a stack has of what: `40.0 MiB (peak)`, `1,234 allocations`.
 pub fn stack_heading(report: &FindingsReport<'_>, finding: &Finding<'_>, stack: &StackFigures<'_>) -> String {
-    format!("{} ({})", heaphint_analysis::format_size(stack.bytes, report.units), finding.stacks.by.name())
+    if finding.stacks.counts {
+        return amount_text(Amount::Allocations(stack.count), report.units);
+    }
+    format!("{} ({})", amount_text(Amount::Bytes(stack.bytes), report.units), finding.stacks.by.name())
 }
 
-/// The frames that tell something: the import system's are left out, and the middle of a deep stack.
+/// The frames that tell something: from the outermost one of the project inwards, without those of the import system
+/// and the middle of a deep stack.
 pub fn frame_lines(report: &FindingsReport<'_>, frames: &[Frame<'_>]) -> Vec<String> {
+    let first = frames.iter().position(|frame| report.is_in_project(frame.file)).unwrap_or(0);
     let telling: Vec<_> =
-        frames.iter().filter(|frame| !frame.file.starts_with("<frozen importlib")).collect();
+        frames[first..].iter().filter(|frame| !frame.file.starts_with("<frozen importlib")).collect();
     if telling.is_empty() {
         return vec!["outside Python code".to_owned()];
     }
@@ -99,7 +109,8 @@ pub fn frame_lines(report: &FindingsReport<'_>, frames: &[Frame<'_>]) -> Vec<Str
             }
             continue;
         }
-        lines.push(format!("{}:{} {}", report.path(frame.file), frame.line, frame.function));
+        let file = short_path(report.path(frame.file), report.folder);
+        lines.push(format!("{file}:{} {}", frame.line, frame.function));
     }
     lines
 }
