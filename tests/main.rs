@@ -1,7 +1,7 @@
 //! The black-box tests: they know the programs and files that people use, and nothing of their inside.
 //!
-//! Each module tests one promise. Three read captures with the format crate itself: `kill`, whose promise is about
-//! the bytes in the file, `memray`, which compares single stacks, and `timeline`, which no report shows yet.
+//! Each module tests one promise. Four read captures with the format crate itself: `kill`, whose promise is about
+//! the bytes in the file, `memray`, which compares single stacks, `threads`, and `timeline`, which no report shows yet.
 
 mod captures;
 mod cli;
@@ -18,5 +18,6 @@ mod oracle;
 mod stacks;
 mod subjects;
 mod support;
+mod threads;
 mod timeline;
 mod transform;

@@ -11,7 +11,7 @@ use heaphint_format::{Code, NO_PLACE, Place, PlaceKind, SetNode, Site, Stack, Te
 
 use crate::capture::{CaptureFile, Problem, text_word};
 use crate::folds::Folds;
-use crate::private::{Array, Index, hash};
+use crate::private::{Array, Index, hash, hash_bytes};
 use crate::python::{self, Frame, FrameWords, Marker};
 
 pub const NO_MEMORY: Problem =
@@ -477,16 +477,4 @@ fn is_installed(path: &[u8]) -> bool {
         matches!(part, b"site-packages" | b"dist-packages" | b".venv" | b"venv" | b"node_modules")
             || part.starts_with(b"python3.")
     })
-}
-
-fn hash_bytes(bytes: &[u8]) -> u64 {
-    let mut state = bytes.len() as u64;
-    for chunk in bytes.chunks(8) {
-        let mut word = [0; 8];
-        for (to, from) in word.iter_mut().zip(chunk) {
-            *to = *from;
-        }
-        state = hash(state, u64::from_le_bytes(word));
-    }
-    state
 }

@@ -24,6 +24,7 @@ mod intern;
 mod live;
 mod lock;
 mod mappings;
+mod naming;
 mod prefetch;
 mod private;
 mod python;

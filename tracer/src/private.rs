@@ -183,6 +183,19 @@ pub fn hash(a: u64, b: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64)
 }
 
+/// Mixes bytes into one number.
+pub fn hash_bytes(bytes: &[u8]) -> u64 {
+    let mut state = bytes.len() as u64;
+    for chunk in bytes.chunks(8) {
+        let mut word = [0; 8];
+        for (to, from) in word.iter_mut().zip(chunk) {
+            *to = *from;
+        }
+        state = hash(state, u64::from_le_bytes(word));
+    }
+    state
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,10 +9,11 @@ use heaphint_format::{Allocator, Change, Header, Site, Status, StopReason, Text}
 use crate::aggregate::PendingEvents;
 use crate::capture::{CaptureFile, Identity, Problem, text_word};
 use crate::crash_points;
-use crate::intern::{Interner, RawFrame};
+use crate::intern::Interner;
 use crate::live::{self, Block, LiveBlocks, MOST_BYTES};
 use crate::lock::Lock;
 use crate::mappings::{Mappings, Removed};
+use crate::naming::NAME_BYTES;
 use crate::prefetch;
 use crate::private::Array;
 use crate::python;
@@ -246,13 +247,13 @@ impl Recorder {
                 self.file.apply(&mut self.pending, before_ms);
                 self.timeline.sample(&self.file);
             }
+            thread.naming.tick(self.timeline.now_ms);
         }
     }
 
     /// The id of the thread's stack, whose outermost `known` frames have theirs.
     #[inline]
     fn stack_id(&mut self, thread: &mut Thread, known: usize) -> Result<u32, Problem> {
-        let ask_name = thread.name_questions != 0;
         let frames = thread.stack.frames();
         let stack = match self.interner.stacks(&mut self.file, frames, known) {
             Ok(stack) => stack,
@@ -261,33 +262,25 @@ impl Recorder {
                 return Err(problem);
             }
         };
-        if ask_name
-            && let Some(outermost) =
-                frames.iter().find(|raw| !python::is_shim(raw.frame as *const python::Frame))
-        {
-            let outermost = *outermost;
-            let known = self.name_thread(thread.index, &outermost)?;
-            thread.name_questions = if known { 0 } else { thread.name_questions - 1 };
+        if thread.naming.is_due() {
+            self.name_thread(thread)?;
         }
         Ok(stack)
     }
 
-    /// Asks Python for the thread's name; whether it answered.
+    /// Notes the thread's name, if it has another one now.
     #[cold]
-    fn name_thread(&mut self, index: u32, outermost: &RawFrame) -> Result<bool, Problem> {
-        let mut name = [0; 256];
-        let frame = outermost.frame as *const python::Frame;
-        // SAFETY: the frame is the outermost one of the calling thread's own chain.
-        let length = unsafe { python::thread_name(frame, &outermost.words(), &mut name) };
-        if let Some(name) = length.and_then(|length| name.get(..length))
-            && index != 0
+    fn name_thread(&mut self, thread: &mut Thread) -> Result<(), Problem> {
+        let mut buffer = [0; NAME_BYTES];
+        let name = thread.naming.ask(thread.stack.frames(), &mut buffer);
+        if let Some(name) = name
+            && thread.index != 0
         {
             let text: Text = self.interner.text(&mut self.file, name)?;
             let offset = offset_of!(heaphint_format::Thread, name);
-            self.file.threads.word(index, offset).store(text_word(text));
-            return Ok(true);
+            self.file.threads.word(thread.index, offset).store(text_word(text));
         }
-        Ok(false)
+        Ok(())
     }
 
     /// A block was freed, and is out of the table already.

@@ -4,15 +4,13 @@ use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use crate::naming::Naming;
 use crate::recorder::RECORDER;
 use crate::walk::RememberedStack;
 use crate::{sys, tls};
 
 /// Threads that a capture tells apart; all others share entry 0.
 const MOST_THREADS: u32 = 4096;
-
-/// See [`Thread::name_questions`].
-const NAME_QUESTIONS: u32 = 64;
 
 /// A thread's record. Its memory is used again after the thread has ended.
 pub struct Thread {
@@ -25,9 +23,7 @@ pub struct Thread {
     pub last_site: LastSite,
     /// Events since the clock was looked at.
     pub unticked: u32,
-    /// How often Python may still be asked for the thread's name: it has none yet when the thread begins, and it
-    /// cannot be asked while the thread does not hold the GIL.
-    pub name_questions: u32,
+    pub naming: Naming,
     destructor_rounds: u32,
     next_free: *mut Thread,
 }
@@ -53,7 +49,7 @@ impl Thread {
             stack: RememberedStack::new(),
             last_site: LastSite::NONE,
             unticked: 0,
-            name_questions: 0,
+            naming: Naming::new(),
             destructor_rounds: 0,
             next_free: null_mut(),
         }
@@ -152,14 +148,14 @@ fn register() -> Option<&'static mut Thread> {
         let mut name = [0; 16];
         let tid = sys::thread_id();
         let is_main = tid == sys::process_id();
-        let name = if is_main { b"MainThread" } else { sys::thread_name(&mut name) };
-        let index = recorder.add_thread(tid, name, MOST_THREADS);
         // SAFETY: the record belongs to this thread now.
+        let name = unsafe { (*thread).naming.begin(&mut name, is_main) };
+        let index = recorder.add_thread(tid, name, MOST_THREADS);
+        // SAFETY: the same.
         unsafe {
             (*thread).index = index;
             (*thread).inside = 0;
             (*thread).last_site = LastSite::NONE;
-            (*thread).name_questions = if is_main { 0 } else { NAME_QUESTIONS };
             (*thread).destructor_rounds = 0;
         }
         thread
