@@ -5,6 +5,7 @@
 
 mod captures;
 mod cli;
+mod cli_diff;
 mod cli_screens;
 mod cli_views;
 mod embedding;

@@ -5,6 +5,7 @@
 mod baseline;
 mod check;
 mod demo;
+mod diff;
 mod figure;
 mod flamegraph;
 mod foreground;
@@ -56,6 +57,7 @@ enum Command {
     Parse(parse::Arguments),
     Summary(summary::Arguments),
     Table(table::Arguments),
+    Diff(diff::Arguments),
     Stats(stats::Arguments),
     Flamegraph(flamegraph::Arguments),
     Check(check::Arguments),
@@ -82,6 +84,7 @@ pub fn main() -> anyhow::Result<u8> {
         Command::Tree(arguments) => tree::main(&arguments),
         Command::Summary(arguments) => summary::main(&arguments),
         Command::Table(arguments) => table::main(&arguments),
+        Command::Diff(arguments) => diff::main(&arguments),
         Command::Stats(arguments) => stats::main(&arguments),
         Command::Flamegraph(arguments) => flamegraph::main(&arguments),
         Command::Check(arguments) => check::main(&arguments),

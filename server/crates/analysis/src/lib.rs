@@ -4,6 +4,7 @@
 //! of terminals, editors or async runtimes. Captures may hold anything: a hostile one gives strange figures, never
 //! a panic.
 
+mod diff;
 mod figures;
 #[cfg(any(test, feature = "hand-made"))]
 pub mod hand_made;
@@ -14,6 +15,9 @@ pub mod records;
 mod size;
 mod tree;
 
+pub use diff::{
+    Before, Change, ChangeKind, Diff, DiffId, DiffNode, DiffPlace, DiffProjectLine, MatchedBy, ReadText,
+};
 pub use figures::{Figure, Figures, Inexact, Measure};
 pub use heaphint_format::{Allocator, Capture, ReadError};
 pub use path::absolute;

@@ -4,6 +4,7 @@
 //! handed in, whether to use colour is told. The same profile gives the same bytes. Names out of a capture never
 //! reach a terminal as control characters.
 
+mod diff;
 mod findings;
 mod json;
 mod lines;
@@ -20,6 +21,7 @@ mod text;
 mod transform;
 mod tree;
 
+pub use diff::{DiffView, diff_json, diff_text};
 pub use findings::{
     CODES, FindingsReport, explanation, finding_sentence, findings_github, findings_json, findings_junit,
     findings_markdown, findings_sarif, findings_text, limit_sentence,

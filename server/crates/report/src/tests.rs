@@ -2,7 +2,7 @@
 
 use heaphint_analysis::hand_made::HandMade;
 use heaphint_analysis::{
-    Allocator, Figure, Measure, Profile, Selection, SummaryBy, Tree, TreeOptions, Units,
+    Allocator, Diff, Figure, Measure, Profile, Selection, SummaryBy, Tree, TreeOptions, Units,
 };
 use heaphint_format::PlaceKind;
 use proptest::prelude::*;
@@ -282,6 +282,64 @@ fn a_table_can_be_ordered() {
 }
 
 #[test]
+fn differences_name_both_places() {
+    let before = profile();
+    let mut made = made();
+    for stack in &mut made.stacks[1..3] {
+        stack.line += 10;
+    }
+    made.codes[1].first_line += 10;
+    made.sites[0].peak_bytes += 20 * MIB;
+    let other = made.code("other", "app.py", 1);
+    let stack = made.stack(0, other, 2);
+    made.site(stack, 2 * MIB, 1, 1, 1);
+    let after = Profile::from_capture(&made.capture());
+    let none = |_: &str| None;
+    let diff = Diff::new(&before, &after, &none, &none);
+    let view = DiffView { measure: PEAK, threshold: MIB, most: 2 };
+    let sessions = [&before, &after];
+    let shown = text(|out| diff_text(out, sessions, &diff, &view, &Look::default(), &source));
+    let expected = "
+      change      before       after
+   +22.0 MiB    81.0 MiB     103 MiB  grew      peak
+   +2.00 MiB    81.0 MiB    83.0 MiB  grew      allocated
+   +2.00 MiB    41.0 MiB    43.0 MiB  grew      leaked
+        +0 B         0 B         0 B  same      temporary
+
+Lines (peak), with the libraries they call
+   +20.0 MiB    80.0 MiB     100 MiB  grew      app.py:15 (was ~ 5)
+   +2.00 MiB         0 B    2.00 MiB  appeared  app.py:2
+
+Functions (peak), with all they call, 2 of 4
+   +20.0 MiB    80.0 MiB     100 MiB  grew      read at lib/io.py:10
+   +20.0 MiB    80.0 MiB     100 MiB  grew      <module> at app.py:1
+
+Stacks (peak)
+   +20.0 MiB    80.0 MiB     100 MiB  grew      read lib/io.py:12
+                                                load app.py:15 (was ~ 5)
+                                                <module> app.py:19 (was ~ 9)
+   +2.00 MiB         0 B    2.00 MiB  appeared  other app.py:2
+
+~  a guess:";
+    assert!(shown.contains(expected), "{shown}");
+
+    let shown: Value = serde_json::from_str(&text(|out| diff_json(out, sessions, &diff, &view))).unwrap();
+    assert_eq!(shown["whole"]["after"]["peak_bytes"], 103 * MIB + 512);
+    assert_eq!(
+        (&shown["stacks"][0]["delta"], &shown["stacks"][0]["change"]),
+        (&json!(20 * MIB), &json!("grew"))
+    );
+    let frame = shown["stacks"][0]["frames"][1].as_u64().unwrap() as usize;
+    assert_eq!(
+        shown["frames"][frame],
+        json!({
+            "function": "load", "qualname": "load", "file": "/p/app.py", "line": 15, "before_line": 5,
+            "matched_by": "function", "guess": true,
+        })
+    );
+}
+
+#[test]
 fn colour_is_written_only_when_asked_for() {
     let options = LinesOptions::default();
     let plain = text(|out| lines_text(out, &profile(), &options, &Look::default(), &source));
@@ -312,7 +370,12 @@ proptest! {
         let summary_view = SummaryView { measure: PEAK, sort: SummarySort::Own, min: 0, most: 99 };
         let table = profile.table(&everything, true);
         let table_view = TableView { measure: PEAK, sort: TableSort::Location, min: 0, most: 99 };
+        let none = |_: &str| None;
+        let empty = Profile::from_capture(&HandMade::default().capture());
+        let diff = Diff::new(&empty, &profile, &none, &none);
+        let diff_view = DiffView { measure: PEAK, threshold: 1, most: 99 };
         let shown = [
+            text(|out| diff_text(out, [&empty, &profile], &diff, &diff_view, &look, &any_source)),
             text(|out| tree_text(out, &profile, &tree, &tree_view, &look, &any_source)),
             text(|out| summary_text(out, &profile, &summary, &summary_view, &look)),
             text(|out| table_text(out, &profile, &table, &table_view, &look)),
