@@ -70,14 +70,18 @@ def memray_stats(path):
 
 def dict_of(locations):
     return {
-        f"{function}:{file}:{line}" if function != "<unknown>" else "<stack trace unavailable>": figure
+        f"{function}:{file}:{line}"
+        if function != "<unknown>"
+        else "<stack trace unavailable>": figure
         for (function, file, line), figure in locations
     }
 
 
 def unescaped(text, separator):
     """Splits at separators without a backslash before them; the backslashes of the parts stay."""
-    return re.findall(rf"(?:\\.|[^\\{re.escape(separator)}])+|(?<={re.escape(separator)})$", text, re.S)
+    return re.findall(
+        rf"(?:\\.|[^\\{re.escape(separator)}])+|(?<={re.escape(separator)})$", text, re.S
+    )
 
 
 def csv_rows(path):
@@ -111,7 +115,11 @@ def parquet_rows(path):
     ).fetchall()
     return [
         row(
-            [(frame["function"], frame["file"], frame["line"]) for frame in frames], bytes, count, tid, how
+            [(frame["function"], frame["file"], frame["line"]) for frame in frames],
+            bytes,
+            count,
+            tid,
+            how,
         )
         for frames, bytes, count, tid, how in found
     ]

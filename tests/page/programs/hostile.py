@@ -3,7 +3,7 @@
 NAMES = [
     "</script><script>window.hostile = 1</script>",
     "<img src=x onerror='window.hostile = 1'>",
-    "\"><svg onload=\"window.hostile = 1\">",
+    '"><svg onload="window.hostile = 1">',
     "line\nbreak\r\nand\u2028separator",
     "\u202egnp.exe\u2066",
     "<!--<script>",
@@ -14,7 +14,9 @@ NAMES = [
 
 kept = []
 for number, name in enumerate(NAMES):
-    made = compile("def function(size):\n    kept.append(bytearray(size))\n", f"/hostile/{name}.py", "exec")
+    made = compile(
+        "def function(size):\n    kept.append(bytearray(size))\n", f"/hostile/{name}.py", "exec"
+    )
     code = next(it for it in made.co_consts if hasattr(it, "co_name"))
     names = {"co_name": name}
     if hasattr(code, "co_qualname"):

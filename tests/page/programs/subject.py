@@ -30,7 +30,9 @@ def work(size):
 
 
 def main():
-    workers = [threading.Thread(target=work, args=(n * 1_000_000,), name=f"worker-{n}") for n in (1, 2, 3)]
+    workers = [
+        threading.Thread(target=work, args=(n * 1_000_000,), name=f"worker-{n}") for n in (1, 2, 3)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -232,10 +232,12 @@ proptest! {
 
 /// What each site has live.
 type Live = BTreeMap<u32, Amount>;
+/// A block's site, its bytes, and the events that allocated and freed it.
+type Lifetime = (u32, u64, usize, usize);
 
-/// Blocks with their site, bytes, and the events that allocated and freed them; and what was live after each event.
-fn lives(events: &[Event], site_of: impl Fn(usize) -> u32) -> (Vec<(u32, u64, usize, usize)>, Vec<Live>) {
-    let mut blocks: Vec<(u32, u64, usize, usize)> = Vec::new();
+/// All blocks, and what was live after each event.
+fn lives(events: &[Event], site_of: impl Fn(usize) -> u32) -> (Vec<Lifetime>, Vec<Live>) {
+    let mut blocks: Vec<Lifetime> = Vec::new();
     let mut at: BTreeMap<u64, usize> = BTreeMap::new();
     let mut moments = vec![Live::new()];
     for (number, event) in events.iter().enumerate() {
