@@ -159,6 +159,15 @@ impl Client {
         self.unread.iter().any(|message| message["method"] == method)
     }
 
+    /// True when diagnostics of a file came, other than none, and nobody has waited for them.
+    pub fn has_unread_diagnostics(&self, uri: &str) -> bool {
+        self.unread.iter().any(|message| {
+            message["method"] == "textDocument/publishDiagnostics"
+                && message["params"]["uri"] == uri
+                && message["params"]["diagnostics"] != json!([])
+        })
+    }
+
     /// Closes the server's input.
     pub fn close_input(&mut self) {
         self.input = None;

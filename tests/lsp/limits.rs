@@ -368,6 +368,52 @@ fn diagnostics_carry_what_quick_fixes_need() {
     assert!(project.path("heaphint-baseline.json").exists());
 }
 
+#[test]
+fn each_project_has_its_own_limits() {
+    let text = "kept = bytearray(7 * 1024 * 1024)\n";
+    let (one, two) = (Project::new(&[("a.py", text)]), Project::new(&[("b.py", text)]));
+    one.write("heaphint.toml", "[[limits]]\nfiles = \"a.py\"\nbytes = \"5 MB\"\n");
+    two.write("pyproject.toml", "[tool.heaphint]\npeak = \"1 GB\"\n");
+    let mut client = Client::start();
+    let folder = |project: &Project| json!({"uri": project.uri(""), "name": "project"});
+    client.initialize(json!({"workspaceFolders": [folder(&one), folder(&two)]}));
+    for (project, file) in [(&one, "a.py"), (&two, "b.py")] {
+        client.profile(json!({"uri": project.uri(file)}));
+    }
+    let list = client.diagnostics(&one.uri("a.py"), |list| !list.is_empty());
+    assert_eq!(seen(&list), [(0, "This line held up to 7.00 MiB, more than the limit of 5.00 MiB.")]);
+    assert!(!client.has_unread_diagnostics(&two.uri("b.py")));
+
+    // What stands in the editor counts, saved or not: here a limit of another project, and one about nothing.
+    let toml = two.uri("pyproject.toml");
+    client.open(&toml, "[[tool.heaphint.limits]]\nfiles = \"b.py\"\nbytes = \"6 MB\"\n[[tool.heaphint.limits]]\nfiles = \"a.py\"\nbytes = \"1 MB\"\n");
+    let list = client.diagnostics(&two.uri("b.py"), |list| !list.is_empty());
+    assert_eq!(seen(&list), [(0, "This line held up to 7.00 MiB, more than the limit of 6.00 MiB.")]);
+    let list = client.diagnostics(&toml, |list| !list.is_empty());
+    assert_eq!((seen(&list)[0].0, &list[0]["code"]), (5, &json!("unused-limit")));
+    let start = &list[0]["range"]["start"];
+    assert_eq!(start["character"], 8, "the amount is marked");
+
+    // A document of no project says what is wrong with its comments.
+    client.open("untitled:new", "x = 1  # heaphint: limit plenty\n");
+    let list = client.diagnostics("untitled:new", |list| !list.is_empty());
+    assert_eq!(list[0]["code"], "wrong-limit");
+}
+
+#[test]
+fn a_limit_about_nothing_is_shown_before_any_run() {
+    let project = Project::new(&[("app.py", "def load(): pass\n")]);
+    project.write(
+        "pyproject.toml",
+        "[[tool.heaphint.limits]]\nfunction = \"lod\"\nbytes = \"5 MB\"\n[[tool.heaphint.limits]]\nfunction = \"load\"\nbytes = \"5 MB\"\n",
+    );
+    let mut client = Client::start();
+    client.initialize(project.folders());
+    let list = client.diagnostics(&project.uri("pyproject.toml"), |list| !list.is_empty());
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert!(seen(&list)[0].1.contains("`lod`"), "{list:?}");
+}
+
 fn titles(actions: &[Value]) -> Vec<&str> {
     actions.iter().filter_map(|action| action["title"].as_str()).collect()
 }

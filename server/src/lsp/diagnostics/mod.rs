@@ -10,6 +10,7 @@ mod limits;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use heaphint_analysis::limits::Verdict;
 use lsp_types::notification::PublishDiagnostics;
@@ -23,6 +24,9 @@ use super::results::{Results, Shown};
 use super::server::Server;
 use crate::limits::{BaselineFile, Existing, Written};
 use crate::python::read_source;
+
+/// A comparison is followed by a rest of the same length, up to this one.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 
 /// Diagnostics by file.
 pub type Diagnostics = BTreeMap<Url, Vec<Diagnostic>>;
@@ -79,6 +83,7 @@ pub fn keep_checking(server: Arc<Server>) {
         let known = Arc::new(Mutex::new(Known::default()));
         loop {
             server.check.notified().await;
+            let began = Instant::now();
             let (input, known) = (Input::now(&server), known.clone());
             let compare = move || {
                 let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,6 +95,8 @@ pub fn keep_checking(server: Arc<Server>) {
                     server.outbox.log(MessageType::ERROR, format!("Limits could not be compared: {error}."));
                 }
             }
+            // Edits come faster than a large run can be compared: this takes half of a processor at most.
+            tokio::time::sleep(began.elapsed().min(LONGEST_REST)).await;
         }
     });
 }
