@@ -8,6 +8,7 @@ mod plumbing;
 mod profile;
 mod project;
 mod protocol;
+mod robust;
 mod running;
 mod sessions;
 mod what;

@@ -217,3 +217,22 @@ fn editors_without_progress_are_told_in_messages() {
     }
     assert!(!client.has_unread("window/workDoneProgress/create"));
 }
+
+#[test]
+fn diagnostics_are_asked_for_where_they_cannot_be_sent() {
+    let pulls = json!({"capabilities": {"textDocument": {"publishDiagnostics": null, "diagnostic": {}}}});
+    let text = "kept = bytearray(6 * 1024 * 1024)  # heaphint: limit 1 MiB\n";
+    let project = Project::new(&[("app.py", text)]);
+    let uri = project.uri("app.py");
+    let mut client = Client::start();
+    let answer = client.initialize(pulls);
+    assert_eq!(answer["capabilities"]["diagnosticProvider"]["interFileDependencies"], true);
+    client.open(&uri, text);
+    let mut pull = || client.ask("textDocument/diagnostic", json!({"textDocument": {"uri": uri}}));
+    assert_eq!((&pull()["kind"], &pull()["items"]), (&json!("full"), &json!([])));
+    client.profile(json!({"uri": uri}));
+    client.told("workspace/diagnostic/refresh", |_| true);
+    let report = client.ask("textDocument/diagnostic", json!({"textDocument": {"uri": uri}}));
+    assert_eq!(report["items"].as_array().map(Vec::len), Some(1), "{report}");
+    assert!(!client.has_unread("textDocument/publishDiagnostics"));
+}

@@ -27,6 +27,8 @@ pub struct Features {
     pub hint_tooltip_resolve: bool,
     /// Files that change can be registered for.
     pub watched_files_registration: bool,
+    /// Diagnostics are asked for, and cannot be sent.
+    pub pulls_diagnostics: bool,
     /// Diagnostics may point to other places.
     pub related_information: bool,
     /// Documents can be opened for the person.
@@ -76,6 +78,8 @@ impl Features {
                 .and_then(|w| w.did_change_watched_files)
                 .and_then(|w| w.dynamic_registration)
                 .unwrap_or_default(),
+            pulls_diagnostics: document
+                .is_some_and(|d| d.diagnostic.is_some() && d.publish_diagnostics.is_none()),
             related_information: document
                 .and_then(|d| d.publish_diagnostics.as_ref())
                 .and_then(|p| p.related_information)

@@ -8,9 +8,10 @@ use lsp_types::{
     CallHierarchyOutgoingCall, CallHierarchyOutgoingCallsParams, CallHierarchyPrepareParams,
     CodeActionParams, CodeActionResponse, CodeLens, CodeLensParams, DidChangeConfigurationParams,
     DidChangeTextDocumentParams, DidChangeWatchedFilesParams, DidChangeWorkspaceFoldersParams,
-    DidCloseTextDocumentParams, DidOpenTextDocumentParams, DidSaveTextDocumentParams, DocumentLink,
-    DocumentLinkParams, ExecuteCommandParams, Hover, HoverParams, InitializeParams, InitializeResult,
-    InitializedParams, InlayHint, InlayHintParams, RenameFilesParams, Url, WorkDoneProgressCancelParams,
+    DidCloseTextDocumentParams, DidOpenTextDocumentParams, DidSaveTextDocumentParams,
+    DocumentDiagnosticParams, DocumentDiagnosticReportResult, DocumentLink, DocumentLinkParams,
+    ExecuteCommandParams, Hover, HoverParams, InitializeParams, InitializeResult, InitializedParams,
+    InlayHint, InlayHintParams, RenameFilesParams, Url, WorkDoneProgressCancelParams,
 };
 use serde_json::Value;
 use tokio::sync::Notify;
@@ -85,8 +86,8 @@ impl Server {
         }
     }
 
-    /// Shows the figures of a run instead of its project's last one's. Those of a newer run stay: for good while this
-    /// one goes on, and else while that one does. Call it where it may block.
+    /// Shows the figures of a run instead of its project's last one's. Those of a run that was started later stay.
+    /// Captures that others made wait for a run that goes on. Call it where it may block.
     pub fn show(&self, results: Results) {
         let live = results.live;
         let mut prepared = results;
@@ -111,7 +112,7 @@ impl Server {
                 let is_active = shown.run.is_some_and(|run| self.runs.is_active(run));
                 let over = shown.run == prepared.run && shown.run.is_some() && !shown.live;
                 let own = prepared.run.is_some();
-                let is_late = if live && own { newer || over } else { newer && is_active };
+                let is_late = if own { newer || live && over } else { newer && is_active };
                 if is_late {
                     return;
                 }
@@ -254,6 +255,10 @@ impl LanguageServer for Backend {
         params: CallHierarchyOutgoingCallsParams,
     ) -> Result<Option<Vec<CallHierarchyOutgoingCall>>> {
         handlers::outgoing_calls(&self.0, params).await
+    }
+
+    async fn diagnostic(&self, params: DocumentDiagnosticParams) -> Result<DocumentDiagnosticReportResult> {
+        Ok(handlers::diagnostic(&self.0, &params))
     }
 
     async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {

@@ -67,6 +67,11 @@ impl Known {
 pub struct Published(Mutex<Diagnostics>);
 
 impl Published {
+    /// The diagnostics of a document.
+    pub fn of(&self, uri: &Url) -> Vec<Diagnostic> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uri).cloned().unwrap_or_default()
+    }
+
     /// The diagnostics that touch a range.
     pub fn at(&self, uri: &Url, range: Range) -> Vec<Diagnostic> {
         let published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,7 +107,15 @@ pub fn keep_checking(server: Arc<Server>) {
 }
 
 fn publish(server: &Server, diagnostics: Diagnostics) {
+    let pulls = server.state().features.pulls_diagnostics;
     let mut published = server.published.0.lock().unwrap_or_else(PoisonError::into_inner);
+    if pulls {
+        if *published != diagnostics {
+            *published = diagnostics;
+            server.outbox.request_in_background::<lsp_types::request::WorkspaceDiagnosticRefresh>(());
+        }
+        return;
+    }
     let gone = published.keys().filter(|uri| !diagnostics.contains_key(uri));
     let gone = gone.map(|uri| (uri, Vec::new()));
     let changed = diagnostics.iter().filter(|(uri, now)| published.get(uri) != Some(now));

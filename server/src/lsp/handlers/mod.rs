@@ -5,6 +5,7 @@ mod call_hierarchy;
 mod cancel_progress;
 mod code_action;
 mod code_lens;
+mod diagnostic;
 mod did_change;
 mod did_change_configuration;
 mod did_change_watched_files;
@@ -24,6 +25,7 @@ pub use call_hierarchy::{incoming_calls, outgoing_calls, prepare_call_hierarchy}
 pub use cancel_progress::cancel_progress;
 pub use code_action::code_action;
 pub use code_lens::{code_lens, code_lens_resolve};
+pub use diagnostic::diagnostic;
 pub use did_change::did_change;
 pub use did_change_configuration::did_change_configuration;
 pub use did_change_watched_files::did_change_watched_files;

@@ -14,9 +14,8 @@ use super::process::Group;
 use crate::lsp::captures;
 use crate::lsp::results::Results;
 use crate::lsp::server::Server;
-use crate::lsp::sessions::{Note, write_note};
+use crate::lsp::sessions::{Note, folder_of, write_note};
 use crate::lsp::sources::Sources;
-use crate::lsp::watch::CAPTURES_FOLDER;
 
 /// How often figures are read while the program runs.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -89,7 +88,7 @@ impl Reading {
         let captures = self.plan.launch.finish(self.group.leader(), status)?;
         let results = self.results(captures::read(&captures)?);
         let note = Note { title: self.subject.clone(), name: None, target: results.target.clone() };
-        let folder = self.plan.root.join(CAPTURES_FOLDER);
+        let folder = folder_of(&self.plan.root);
         if let Err(error) = write_note(&folder, &self.plan.session, &note, Some(&results)) {
             let message = format!("What belongs to the session cannot be kept: {error}.");
             server.outbox.log(MessageType::WARNING, message);

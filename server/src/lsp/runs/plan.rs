@@ -12,7 +12,6 @@ use crate::launch::{Launch, Output, Spec, Target, project_root};
 use crate::lsp::documents::file_path;
 use crate::lsp::ext::{ProfileParams, ProfileWhat, Settings};
 use crate::lsp::sessions::{self, SessionId};
-use crate::lsp::watch::CAPTURES_FOLDER;
 
 /// A program, ready to be started.
 #[derive(Debug)]
@@ -59,7 +58,7 @@ impl Plan {
 
     fn prepare(program: Program, settings: &Settings, root: &Path, name: &str) -> anyhow::Result<Self> {
         let needs_pytest = program.target == Target::Module(PYTEST.into());
-        let folder = root.join(CAPTURES_FOLDER);
+        let folder = sessions::folder_of(root);
         let (session, path) = sessions::prepare(&folder, name, settings.keep_sessions as usize)
             .with_context(|| format!("the folder {} cannot be made", folder.display()))?;
         let python_of_program = program.python.or_else(|| settings.python.as_ref().map(PathBuf::from));

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use lsp_types::Url;
 
-use super::{delete, find, list, load, name, open_captures};
+use super::{delete, find, folder_of, list, load, name, open_captures};
 use crate::lsp::documents::file_path;
 use crate::lsp::ext::{SessionItem, SessionList, SessionParams};
 use crate::lsp::runs::root_of;
 use crate::lsp::server::Server;
-use crate::lsp::watch::CAPTURES_FOLDER;
 use crate::lsp::wording;
 
 /// The project that is meant: that of the file or folder, else of the run that was shown last, else the first folder
@@ -36,7 +35,7 @@ pub fn root(server: &Server, uri: Option<&Url>) -> anyhow::Result<PathBuf> {
 pub fn session(server: &Server, params: &SessionParams) -> anyhow::Result<(PathBuf, super::Stored)> {
     let root = root(server, params.uri.as_ref())?;
     let id = params.session.as_deref().context("say which session")?;
-    let found = find(&root.join(CAPTURES_FOLDER), id)?;
+    let found = find(&folder_of(&root), id)?;
     Ok((root, found))
 }
 
@@ -65,7 +64,7 @@ pub fn all(server: &Server, params: &SessionParams) -> anyhow::Result<SessionLis
         baseline: baseline.as_ref() == Some(&session.id),
         session: session.id.as_str().to_owned(),
     };
-    let sessions = list(&root.join(CAPTURES_FOLDER)).into_iter().map(item).collect();
+    let sessions = list(&folder_of(&root)).into_iter().map(item).collect();
     Ok(SessionList { root: root.to_string_lossy().into_owned(), sessions })
 }
 
@@ -107,8 +106,7 @@ pub fn compare(server: &Server, params: &SessionParams) -> anyhow::Result<()> {
 /// Gives a session a name, or takes it away.
 pub fn rename(server: &Server, params: &SessionParams) -> anyhow::Result<()> {
     let (root, session) = session(server, params)?;
-    name(&root.join(CAPTURES_FOLDER), &session, params.name.clone())
-        .context("the session's name cannot be written")
+    name(&folder_of(&root), &session, params.name.clone()).context("the session's name cannot be written")
 }
 
 /// Deletes a session.
@@ -117,5 +115,5 @@ pub fn remove(server: &Server, params: &SessionParams) -> anyhow::Result<()> {
     if session.running {
         bail!("the session `{}` is being recorded: cancel its run first", session.id.as_str())
     }
-    delete(&root.join(CAPTURES_FOLDER), &session.id)
+    delete(&folder_of(&root), &session.id)
 }

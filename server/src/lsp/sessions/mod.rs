@@ -6,10 +6,12 @@
 
 pub mod commands;
 mod follow;
+mod place;
 pub mod report;
 mod store;
 
 pub use follow::{Followed, appeared, open_captures};
+pub use place::{folder_of, private_folder_of};
 pub use store::{Note, Stored, delete, find, list, load, name, prepare, write_note};
 
 /// Names a session within its project: the beginning of its files' names.

@@ -9,11 +9,10 @@ use heaphint_report::{PageOptions, Source, page_html};
 use lsp_types::{MessageType, ShowDocumentParams, Url};
 
 use super::commands::session;
-use super::load;
+use super::{folder_of, load, private_folder_of};
 use crate::lsp::ext::{ReportResponse, SessionParams};
 use crate::lsp::results::Results;
 use crate::lsp::server::Server;
-use crate::lsp::watch::CAPTURES_FOLDER;
 
 /// The page of a session, or of the run that is shown when none is named. Writes a file: call it where it may block.
 ///
@@ -48,14 +47,13 @@ pub fn write(server: &Arc<Server>, params: &SessionParams) -> anyhow::Result<Rep
 
 /// Where the page of a run is: beside its captures, and gone with them.
 fn page_path(results: &Results) -> anyhow::Result<PathBuf> {
-    let folder = results.root.join(CAPTURES_FOLDER);
+    let mut folder = folder_of(&results.root);
     let name = results.session.as_ref().map_or("report", |session| session.as_str());
-    if folder.is_dir() {
-        return Ok(folder.join(format!("{name}.html")));
+    if !folder.is_dir() {
+        // The captures are elsewhere, and nothing is made in a project that has none.
+        folder = private_folder_of(&results.root).context("there is no folder for the page")?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    // The captures are elsewhere, and nothing is made in a project that has none.
-    let folder = std::env::temp_dir().join(format!("heaphint-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(folder.join(format!("{name}.html")))
 }
 
