@@ -157,9 +157,14 @@ function subject(uri: vscode.Uri, params: ProfileParams): string {
 }
 
 function showFailure(message: string): void {
-  void vscode.window.showErrorMessage(`Heaphint: ${message}`, "Show Log").then((choice) => {
-    if (choice !== undefined) {
-      void vscode.commands.executeCommand("heaphint.showLog");
+  const commands = new Map([
+    ["Show Output", "heaphint.showOutput"],
+    ["Show Log", "heaphint.showLog"],
+  ]);
+  void vscode.window.showErrorMessage(`Heaphint: ${message}`, ...commands.keys()).then((choice) => {
+    const command = choice === undefined ? undefined : commands.get(choice);
+    if (command !== undefined) {
+      void vscode.commands.executeCommand(command);
     }
   });
 }

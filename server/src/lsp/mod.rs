@@ -97,6 +97,7 @@ async fn serve_stdio() -> Ending {
     }
     if let Some(server) = server {
         server.end_runs();
+        server.untitled.delete();
     }
     *is_ending.borrow()
 }

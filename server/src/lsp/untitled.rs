@@ -14,6 +14,13 @@ use super::server::Server;
 #[derive(Debug, Default)]
 pub struct Untitled(Mutex<HashMap<Url, TempDir>>);
 
+impl Untitled {
+    /// Deletes the files: the server ends.
+    pub fn delete(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
 /// Whether a URI is that of a document that was never saved.
 pub fn is_untitled(uri: &Url) -> bool {
     uri.scheme() == "untitled"

@@ -45,7 +45,8 @@ impl Tracking {
     /// What a row shows.
     pub fn match_of(&self, row: usize, text: &Text) -> Option<Match> {
         let origin = (*self.origins.get(row)?)?;
-        let same = plain(self.baseline.text.row(origin)) == plain(text.row(row));
+        let (then, now) = (self.baseline.text.row(origin), text.row(row));
+        let same = then == now || plain(then) == plain(now);
         Some(Match { line: origin as u32 + 1, old: !same || !self.baseline.certain })
     }
 
