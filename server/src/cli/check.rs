@@ -44,7 +44,7 @@ pub struct Options {
     /// The accepted runs that growth is measured from [default: heaphint-baseline.json of the project]
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
-    /// The run configuration that the run was started by, for limits that name one
+    /// The run configuration that the run was started by, for limits that name one [default: the one with its command]
     #[arg(long = "run", value_name = "NAME")]
     run: Option<String>,
     /// How sizes are shown
