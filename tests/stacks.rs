@@ -9,9 +9,10 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use crate::subjects::complaints;
+use crate::support::expectation::figure;
 use crate::support::interpreter::{Interpreter, say};
 use crate::support::packages;
-use crate::support::playground::tests_folder;
+use crate::support::playground::{Playground, lines, tests_folder};
 use crate::support::process::run;
 
 const SEEDS: [&str; 2] = ["1", "2"];
@@ -164,4 +165,29 @@ fn wrong_markers_are_found() {
         if is_noticed { Vec::new() } else { vec![unnoticed()] }
     });
     assert!(unnoticed.is_empty(), "{}", unnoticed.join("\n"));
+}
+
+/// A generator that has not been started stands at the same instruction as the call that makes it. Only the first is a
+/// frame that Python shows, whichever of the two came before.
+#[test]
+fn a_generator_that_was_not_started_has_frames_of_its_own() {
+    let playground = Playground::new();
+    let script = "generators_thrown_into.py";
+    for interpreter in Interpreter::all() {
+        let recorded = playground.recorded(&interpreter, script);
+        let mut traced = playground.traced(&interpreter, script, &recorded);
+        // Every object is an allocation then.
+        let outcome = run(traced.env("PYTHONMALLOC", "malloc"), "");
+        assert_eq!(outcome.code, 0, "{}", outcome.text());
+        let document = lines(&recorded.main).expect("the capture is readable");
+        let path = playground.path(script);
+        let path = path.to_str().expect("paths are text");
+        let of = |line| figure(&document, path, line, "self.allocated_count").as_u64().expect("a figure");
+        let source = playground.source(script);
+        let line_of =
+            |text| source.lines().position(|line| line.contains(text)).expect("it is there") as u64 + 1;
+        let (thrown_into, made) = (of(line_of("def generator")), of(line_of("made = generator()")));
+        let version = &interpreter.version;
+        assert!(thrown_into >= 1000 && made >= 1000, "{version}: {thrown_into}, {made}");
+    }
 }
