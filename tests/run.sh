@@ -3,8 +3,8 @@
 #
 #   tests/run.sh [PART...]    parts, in this order: format lint boundaries unit pythons blackbox extension editors
 #
-# Needs Linux with Rust, Python 3.9 or newer and Node 20 or newer; Debian packages that are missing are installed when
-# it runs as root. Everything else goes into tests/.cache and target. The network is used for package registries only.
+# Needs Linux with Rust, a C compiler, Python 3.9 or newer and Node 20 or newer; Debian packages that are missing are
+# installed when it runs as root. Everything else goes into tests/.cache and target. The network is used for package registries only.
 # Goes on after a failure. Ends with a summary whose last line is `N passed, N failed`, and with 1 when anything failed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
@@ -53,7 +53,8 @@ prepare() {
     return 1
   fi
   cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 || rustup component add rustfmt clippy || return
-  command -v cc >/dev/null && command -v readelf >/dev/null || missing+=(gcc libc6-dev binutils)
+  cc -x c -o "$cache/compiled" - <<<'int main(void) { return 0; }' 2>/dev/null && command -v readelf >/dev/null ||
+    missing+=(gcc libc6-dev binutils)
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
   if [ ${#missing[@]} -gt 0 ]; then
     (. tests/editors/setup/debian.sh && install_debian_packages "${missing[@]}") || return
