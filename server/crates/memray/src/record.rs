@@ -15,7 +15,7 @@ pub enum Record {
     Allocation {
         /// Of the block.
         address: u64,
-        /// Number of the function: see [`is_simple_free`], [`Allocator::from_number`].
+        /// Number of the function: [`Allocator::from_number`] knows it unless it frees.
         allocator: u8,
         /// Node of the native stack, 0 without one.
         native_frame: u64,
