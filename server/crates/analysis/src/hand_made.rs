@@ -77,10 +77,10 @@ impl HandMade {
         self.threads.len() as u32 - 1
     }
 
-    /// Adds a function.
-    pub fn code(&mut self, name: &str, file: &str, first_line: u32) -> u32 {
-        let (name, file) = (self.text(name), self.text(file));
-        self.codes.push(Code { name, file, first_line, in_project: 1 });
+    /// Adds a function. As in real captures, code without a file is not the project's.
+    pub fn code(&mut self, name: &str, file_name: &str, first_line: u32) -> u32 {
+        let (name, file) = (self.text(name), self.text(file_name));
+        self.codes.push(Code { name, file, first_line, in_project: u32::from(!file_name.starts_with('<')) });
         self.codes.len() as u32 - 1
     }
 
