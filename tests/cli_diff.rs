@@ -119,7 +119,7 @@ fn runs_are_captures_or_folders_of_them() {
     }
     for (arguments, code, expected) in [
         (&["diff", "first"][..], 2, "<AFTER>"),
-        (&["diff", "old", "first"], 2, "there are no captures in the folder `old`"),
+        (&["diff", "old", "first"], 2, "there is no capture in old"),
         (&["diff", "first", "missing"], 3, "cannot read missing"),
         (&["diff", "first", "second", "--before-source", "none"], 2, "there is no folder `none`"),
     ] {

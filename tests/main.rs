@@ -6,6 +6,7 @@
 mod captures;
 mod cli;
 mod cli_diff;
+mod cli_imports;
 mod cli_screens;
 mod cli_views;
 mod embedding;

@@ -3,15 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
 use heaphint_analysis::{Diff, Profile};
 use heaphint_report::{DiffView, diff_json, diff_text};
 
-use super::Usage;
 use super::figure::{CountsArgument, FigureArguments};
 use super::input::{read_captures, read_source};
 use super::output::{self, UnitsArgument, parse_minimum};
+use super::{Usage, runs};
 
 /// Entries of each list that people read.
 const USUAL_ENTRIES: usize = 15;
@@ -24,7 +23,7 @@ const USUAL_SHARE: u64 = 200;
 /// known, else by their place in their function, which is a guess and marked so.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// The earlier run: a capture, or a folder with the captures of one session
+    /// The earlier run: a capture, or a folder, of which the newest run is meant
     before: PathBuf,
     /// The later run
     after: PathBuf,
@@ -80,26 +79,10 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// Reads a capture, or those in a folder; the process that started first comes first.
+/// Reads a capture, or the newest run in a folder.
 fn read_run(path: &Path, window: usize) -> anyhow::Result<Profile> {
-    if !path.is_dir() {
-        return Ok(Profile::from_captures(&read_captures(&[path.to_owned()], window)?));
-    }
-    let context = || format!("cannot read {}", path.display());
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path).with_context(context)? {
-        let file = entry.with_context(context)?.path();
-        if file.extension().is_some_and(|extension| extension == "heaphint") {
-            files.push(file);
-        }
-    }
-    if files.is_empty() {
-        return Err(Usage(format!("there are no captures in the folder `{}`", path.display())).into());
-    }
-    files.sort();
-    let mut captures = read_captures(&files, window)?;
-    captures.sort_by_key(|capture| capture.header.started_unix_ms);
-    Ok(Profile::from_captures(&captures))
+    let captures = runs::captures(&[path.to_owned()])?;
+    Ok(Profile::from_captures(&read_captures(&captures, window)?))
 }
 
 /// The text of a file as it was at a run: from the folder that somebody named, else the file as it is when nobody

@@ -9,6 +9,7 @@ mod diff;
 mod figure;
 mod flamegraph;
 mod foreground;
+mod imports;
 mod input;
 mod lines;
 mod output;
@@ -58,6 +59,7 @@ enum Command {
     Summary(summary::Arguments),
     Table(table::Arguments),
     Diff(diff::Arguments),
+    Imports(imports::Arguments),
     Stats(stats::Arguments),
     Flamegraph(flamegraph::Arguments),
     Check(check::Arguments),
@@ -84,6 +86,7 @@ pub fn main() -> anyhow::Result<u8> {
         Command::Tree(arguments) => tree::main(&arguments),
         Command::Summary(arguments) => summary::main(&arguments),
         Command::Table(arguments) => table::main(&arguments),
+        Command::Imports(arguments) => imports::main(&arguments),
         Command::Diff(arguments) => diff::main(&arguments),
         Command::Stats(arguments) => stats::main(&arguments),
         Command::Flamegraph(arguments) => flamegraph::main(&arguments),

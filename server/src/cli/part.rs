@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use heaphint_analysis::{Profile, Selection};
 
-use super::Usage;
 use super::input::read_captures;
+use super::{Usage, runs};
 
 /// Names that a message lists.
 const MOST_NAMES: usize = 12;
@@ -14,8 +14,8 @@ const MOST_NAMES: usize = 12;
 /// Which part of a session a report is about.
 #[derive(Debug, Args)]
 pub struct PartArguments {
-    /// Captures of one session; the process that was started comes first
-    #[arg(value_name = "CAPTURE", required = true)]
+    /// Captures of one session, the process that was started first; or a folder [default: the newest run]
+    #[arg(value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
     /// Only this process of several; may be given several times
     #[arg(id = "process", long, value_name = "PID")]
@@ -35,7 +35,7 @@ impl PartArguments {
     /// # Errors
     /// When a capture cannot be read, or something is chosen that is not there.
     pub fn read(&self, window: usize) -> anyhow::Result<(Profile, Selection)> {
-        let mut captures = read_captures(&self.captures, window)?;
+        let mut captures = read_captures(&runs::captures(&self.captures)?, window)?;
         let pids: Vec<String> = captures.iter().map(|capture| capture.header.pid.to_string()).collect();
         let wanted: Vec<String> = self.processes.iter().map(u32::to_string).collect();
         check("process", &wanted, &pids)?;

@@ -8,6 +8,7 @@ mod diff;
 mod figures;
 #[cfg(any(test, feature = "hand-made"))]
 pub mod hand_made;
+mod import_tree;
 pub mod limits;
 mod path;
 mod profile;
@@ -20,6 +21,7 @@ pub use diff::{
 };
 pub use figures::{Figure, Figures, Inexact, Measure};
 pub use heaphint_format::{Allocator, Capture, ReadError};
+pub use import_tree::{ImportId, ImportNode, ImportTree, Imported};
 pub use path::absolute;
 pub use profile::{
     AllocatorFigures, Caller, Callers, FileFigures, Frame, FunctionFigures, Graph, GraphFile, GraphFunction,

@@ -6,6 +6,7 @@
 
 mod diff;
 mod findings;
+mod imports;
 mod json;
 mod lines;
 mod page;
@@ -26,6 +27,7 @@ pub use findings::{
     CODES, FindingsReport, explanation, finding_sentence, findings_github, findings_json, findings_junit,
     findings_markdown, findings_sarif, findings_text, limit_sentence,
 };
+pub use imports::{ImportsView, imports_json, imports_text};
 pub use lines::{LinesOptions, Source, lines_json, lines_text};
 pub use page::{MOST_BYTES, PageOptions, page_html};
 pub use records::records_text;
