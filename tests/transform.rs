@@ -199,6 +199,25 @@ fn a_trace_has_the_timeline() {
 }
 
 #[test]
+fn a_table_of_events_has_every_event() {
+    let playground = Playground::new();
+    let capture = recorded(&playground, "thread_names.py", &[]);
+    let table = transformed(&playground, &capture, "parquet", &["--events"]);
+    let read = read(&[("events", &table), ("memray-stats", &capture)]);
+    for figure in ["records", "allocations", "bytes", "allocators"] {
+        assert_eq!(read[0][figure], read[1][figure], "{figure}");
+    }
+    // Sums have no events, and other formats no room for them.
+    let aggregated = recorded(&playground, "thread_names.py", &["--aggregate"]);
+    for (format, capture) in [("parquet", &aggregated), ("csv", &capture)] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_heaphint"));
+        let outcome = run(command.args(["transform", format, "--events"]).arg(capture), "");
+        assert_eq!(outcome.code, 2, "{}", outcome.text());
+        assert!(outcome.text().contains("leave out `--events`"), "{}", outcome.text());
+    }
+}
+
+#[test]
 fn parquet_tables_of_many_captures_are_queried_as_one() {
     let playground = Playground::new();
     let (_, recorded) = playground.run_traced(memray_python(), "peak_and_max.py", "");

@@ -65,6 +65,7 @@ def memray_stats(path):
         "command": stats.metadata.command_line,
         "pid": stats.metadata.pid,
         "allocator": stats.metadata.python_allocator,
+        "records": stats.metadata.total_allocations,
     }
 
 
@@ -159,6 +160,25 @@ def gprof2dot_functions(format, path):
     ]
 
 
+def events(path):
+    """Sums of a table of events, under the names of Memray's statistics."""
+    import duckdb
+
+    table = f"read_parquet('{path}')"
+    made = "FILTER (kind = 'allocate')"
+    sums = f"count(*), count(*) {made}, sum(bytes) {made}, max(event) + 1 = count(*)"
+    ((total, allocations, bytes, ordered),) = duckdb.sql(f"SELECT {sums} FROM {table}").fetchall()
+    allocators = duckdb.sql(
+        f"SELECT allocator, count(*) FROM {table} WHERE kind = 'allocate' GROUP BY allocator"
+    )
+    return {
+        "records": total if ordered else None,
+        "allocations": allocations,
+        "bytes": int(bytes),
+        "allocators": dict(allocators.fetchall()),
+    }
+
+
 def query(folder):
     """The query of the README, over all tables of a folder."""
     import duckdb
@@ -176,6 +196,8 @@ def main(format, path):
         return memray_rows(path, figure or "peak")
     if kind == "memray-stats":
         return memray_stats(path)
+    if kind == "events":
+        return events(path)
     if kind == "duckdb":
         return query(path)
     if kind in ("gprof2dot", "collapsed"):

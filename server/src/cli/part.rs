@@ -29,6 +29,11 @@ pub struct PartArguments {
 }
 
 impl PartArguments {
+    /// The captures that are named.
+    pub fn captures(&self) -> &[PathBuf] {
+        &self.captures
+    }
+
     /// Reads the captures, with what was freed before its thread made `window` further allocations as temporary.
     /// The profile has the chosen processes; the selection, what of them is chosen.
     ///

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use heaphint_report::{Format, TransformOptions, transform};
+use heaphint_memray::{FileFormat, Reader};
+use heaphint_report::{EventTable, Format, TransformOptions, transform};
 
 use super::Usage;
 use super::figure::FigureArguments;
+use super::input::{Input, open};
 use super::part::PartArguments;
 
 /// Turn a capture into a file for another tool
@@ -23,6 +25,9 @@ pub struct Arguments {
     part: PartArguments,
     #[command(flatten)]
     figure: FigureArguments,
+    /// Parquet of a Memray capture: a row for each event instead of each stack
+    #[arg(long, conflicts_with_all = ["figure", "leaks", "temporary", "process", "thread", "module"])]
+    events: bool,
     /// Write here instead of to standard output; a file that is there is replaced
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -44,10 +49,38 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
         ))
         .into());
     }
+    if arguments.events {
+        let mut reader = recording(arguments)?;
+        return written(arguments, |out| {
+            let table = EventTable::new(out)?;
+            heaphint_memray::replay(&mut reader, table).finish()
+        });
+    }
     let figure = arguments.figure.of_stacks()?;
     let (profile, part) = arguments.part.read(arguments.figure.window())?;
     let options = TransformOptions { figure, part, version: env!("CARGO_PKG_VERSION").to_owned() };
-    let write = |out: &mut (dyn Write + Send)| transform(out, &profile, format, &options);
+    written(arguments, |out| transform(out, &profile, format, &options))
+}
+
+/// The one capture whose events are wanted.
+fn recording(arguments: &Arguments) -> anyhow::Result<Box<Reader<'static>>> {
+    if arguments.format != Format::Parquet {
+        return Err(Usage("events have the format parquet: leave out `--events`".to_owned()).into());
+    }
+    let [path] = arguments.part.captures() else {
+        return Err(Usage("the events of one capture make a table: name one capture".to_owned()).into());
+    };
+    match open(path)? {
+        Input::Memray(reader) if reader.header().file_format == FileFormat::AllAllocations => Ok(reader),
+        _ => Err(Usage(format!("{} has sums and no events: leave out `--events`", path.display())).into()),
+    }
+}
+
+/// Writes to where it was asked for.
+fn written(
+    arguments: &Arguments,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+) -> anyhow::Result<u8> {
     match &arguments.output {
         Some(path) => {
             write_file(path, write).with_context(|| format!("cannot write {}", path.display()))?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use heaphint_analysis::records::{
-    Aggregator, Allocation, FunctionId, History, Program, StackId, Tables, ThreadId, Totals,
+    Aggregator, Allocation, Events, FunctionId, History, Program, StackId, Tables, ThreadId, Totals,
 };
 use heaphint_analysis::{Allocator, Capture};
 
@@ -29,8 +29,19 @@ pub fn read_history(
 
 fn count(reader: &mut Reader<'_>, aggregator: Aggregator) -> (Capture, History) {
     match reader.header().file_format {
-        FileFormat::AllAllocations => Replay::new(reader.header(), aggregator).run(reader),
+        FileFormat::AllAllocations => {
+            let (aggregator, program) = Replay::new(reader.header(), aggregator).run(reader);
+            aggregator.finish_with_history(program)
+        }
         FileFormat::Aggregated => (Sums::new(reader.header()).run(reader), History::default()),
+    }
+}
+
+/// Tells a capture's events to somebody. An aggregated capture has none.
+pub fn replay<E: Events>(reader: &mut Reader<'_>, events: E) -> E {
+    match reader.header().file_format {
+        FileFormat::AllAllocations => Replay::new(reader.header(), events).run(reader).0,
+        FileFormat::Aggregated => events,
     }
 }
 
@@ -95,10 +106,10 @@ struct Thread {
     skipped: u64,
 }
 
-/// Counts a file of events.
-struct Replay {
+/// Follows the calls in a file of events, and tells the events.
+struct Replay<E> {
     names: Names,
-    aggregator: Aggregator,
+    events: E,
     threads: Vec<Thread>,
     numbers: HashMap<u64, usize>,
     current: usize,
@@ -107,11 +118,11 @@ struct Replay {
     last_ms: u64,
 }
 
-impl Replay {
-    fn new(header: &Header, aggregator: Aggregator) -> Self {
+impl<E: Events> Replay<E> {
+    fn new(header: &Header, events: E) -> Self {
         let mut replay = Self {
             names: Names::new(header),
-            aggregator,
+            events,
             threads: Vec::new(),
             numbers: HashMap::new(),
             current: 0,
@@ -123,28 +134,26 @@ impl Replay {
         replay
     }
 
-    fn run(mut self, reader: &mut Reader<'_>) -> (Capture, History) {
+    fn run(mut self, reader: &mut Reader<'_>) -> (E, Program) {
         while let Some(record) = reader.next_record() {
             self.record(record);
         }
-        let program = program(reader, self.last_ms);
-        self.aggregator.finish_with_history(program)
+        (self.events, program(reader, self.last_ms))
     }
 
     #[inline]
     fn record(&mut self, record: Record) {
-        let tables = &mut self.aggregator.tables;
         let thread = &mut self.threads[self.current];
         match record {
             Record::Allocation { address, allocator, bytes, .. } => {
                 if is_simple_free(allocator) {
-                    self.aggregator.freed(address);
+                    self.events.freed(thread.id, address);
                 } else if allocator == MUNMAP {
-                    self.aggregator.freed_range(address, bytes);
+                    self.events.freed_range(thread.id, address, bytes);
                 } else if let Some(allocator) = Allocator::from_number(allocator) {
                     let stack = thread.stacks.last().copied().unwrap_or_default();
                     let thread = thread.id;
-                    self.aggregator.allocated(Allocation { thread, stack, allocator, address, bytes });
+                    self.events.allocated(Allocation { thread, stack, allocator, address, bytes });
                 }
             }
             Record::FramePush { code, offset, .. } => {
@@ -152,6 +161,7 @@ impl Replay {
                     StackId::default()
                 } else {
                     let caller = thread.stacks.last().copied().unwrap_or_default();
+                    let tables = self.events.tables();
                     let (function, line) = self.names.frame(tables, code, offset);
                     tables.stack(caller, function, line)
                 };
@@ -161,12 +171,12 @@ impl Replay {
                 thread.stacks.truncate(thread.stacks.len().saturating_sub(usize::from(count)));
             }
             Record::ContextSwitch { tid } => self.switch_to(tid),
-            Record::Thread { name } => tables.name_thread(thread.id, &name),
+            Record::Thread { name } => self.events.tables().name_thread(thread.id, &name),
             Record::Memory { rss, elapsed_ms } => {
                 self.last_ms = elapsed_ms;
-                self.aggregator.sampled(u32::try_from(elapsed_ms).unwrap_or(u32::MAX), rss);
+                self.events.sampled(u32::try_from(elapsed_ms).unwrap_or(u32::MAX), rss);
             }
-            Record::Code(code) => self.names.add(tables, *code),
+            Record::Code(code) => self.names.add(self.events.tables(), *code),
             // Native stacks and objects have no part in the figures; the rest belongs to aggregated files.
             _ => {}
         }
@@ -174,7 +184,7 @@ impl Replay {
 
     fn switch_to(&mut self, tid: u64) {
         self.current = *self.numbers.entry(tid).or_insert_with(|| {
-            let id = self.aggregator.tables.thread(tid);
+            let id = self.events.tables().thread(tid);
             let skipped = if tid == self.main_tid { self.skipped_frames } else { 0 };
             self.threads.push(Thread { id, stacks: Vec::new(), skipped });
             self.threads.len() - 1

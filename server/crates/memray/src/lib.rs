@@ -15,7 +15,7 @@ mod record;
 mod tests;
 mod writer;
 
-pub use capture::{read_capture, read_history};
+pub use capture::{read_capture, read_history, replay};
 pub use header::{FileFormat, Header};
 pub use reader::{End, ReadError, Reader};
 pub use record::{Aggregated, Code, Record};

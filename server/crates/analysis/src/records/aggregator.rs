@@ -24,10 +24,23 @@ pub struct Allocation {
     pub bytes: u64,
 }
 
+/// Whoever is told a recording's events, in their order.
+pub trait Events {
+    /// Names, functions, stacks and threads: told before the events that need them.
+    fn tables(&mut self) -> &mut Tables;
+    /// A block or a mapping was allocated. What was at its address is gone.
+    fn allocated(&mut self, allocation: Allocation);
+    /// A block was freed by a thread.
+    fn freed(&mut self, thread: ThreadId, address: u64);
+    /// A range of addresses was unmapped by a thread: parts of mappings, whole ones, or several.
+    fn freed_range(&mut self, thread: ThreadId, address: u64, bytes: u64);
+    /// The time, and what the kernel says about the process.
+    fn sampled(&mut self, elapsed_ms: u32, rss_bytes: u64);
+}
+
 /// Counts a recording's events. They are told in their order; [`Self::finish`] gives what a tracer would have written.
 pub struct Aggregator {
-    /// Names, functions, stacks and threads: told before the events that need them.
-    pub tables: Tables,
+    tables: Tables,
     counters: Counters,
     blocks: LiveBlocks,
     ranges: Ranges,
@@ -61,33 +74,6 @@ impl Aggregator {
         self
     }
 
-    /// A block or a mapping was allocated. What was at its address is gone.
-    pub fn allocated(&mut self, allocation: Allocation) {
-        let Allocation { thread, stack, allocator, address, bytes } = allocation;
-        let site = self.tables.site(stack, thread, allocator);
-        let stamp = self.recorder.as_ref().map_or(0, Recorder::stamp);
-        let block = Block { site, bytes, stamp };
-        if is_mapping(allocator) {
-            self.freed_range(address, bytes);
-            self.ranges.insert(address, block);
-        } else if let Some(replaced) = self.blocks.insert(address, block) {
-            self.count_free(replaced, true, false);
-        }
-        self.counters.allocated(&mut self.tables, site, bytes);
-        if let Some(recorder) = &mut self.recorder {
-            recorder.allocated(site, bytes);
-        }
-        self.recent.allocated(thread, address);
-    }
-
-    /// A block was freed; one that is not known is ignored.
-    pub fn freed(&mut self, address: u64) {
-        if let Some(block) = self.blocks.remove(address) {
-            let temporary = self.is_recent(block.site, address);
-            self.count_free(block, true, temporary);
-        }
-    }
-
     /// `block` has the bytes that are gone.
     fn count_free(&mut self, block: Block, whole: bool, temporary: bool) {
         let Block { site, bytes, stamp } = block;
@@ -95,34 +81,6 @@ impl Aggregator {
         if let Some(recorder) = &mut self.recorder {
             recorder.freed(site, bytes, whole, stamp);
         }
-    }
-
-    /// A range of addresses was unmapped: parts of mappings, whole ones, or several.
-    pub fn freed_range(&mut self, address: u64, bytes: u64) {
-        // `ranges` and the counters are parts of one value, so what is gone is noted first.
-        let mut gone = Vec::new();
-        self.ranges.remove(address, bytes, |part| gone.push(part));
-        for part in gone {
-            let temporary =
-                part.whole && part.origin.is_some_and(|origin| self.is_recent(part.block.site, origin));
-            self.count_free(part.block, part.whole, temporary);
-        }
-    }
-
-    /// The time, and what the kernel says about the process.
-    pub fn sampled(&mut self, elapsed_ms: u32, rss_bytes: u64) {
-        self.now_ms = elapsed_ms;
-        self.samples.add(elapsed_ms, rss_bytes, self.counters.live_bytes);
-        if self.recorder.as_mut().is_some_and(|recorder| recorder.sampled(elapsed_ms)) {
-            self.blocks.halve_stamps();
-            self.ranges.halve_stamps();
-        }
-    }
-
-    /// Live bytes after the last event.
-    #[must_use]
-    pub fn live_bytes(&self) -> u64 {
-        self.counters.live_bytes
     }
 
     /// The capture that a tracer would have written.
@@ -146,6 +104,58 @@ impl Aggregator {
     fn is_recent(&self, site: u32, address: u64) -> bool {
         let thread = self.tables.sites.get(site as usize).map_or(0, heaphint_format::Site::thread);
         self.recent.is_recent(ThreadId(thread), address)
+    }
+}
+
+impl Events for Aggregator {
+    fn tables(&mut self) -> &mut Tables {
+        &mut self.tables
+    }
+
+    fn allocated(&mut self, allocation: Allocation) {
+        let Allocation { thread, stack, allocator, address, bytes } = allocation;
+        let site = self.tables.site(stack, thread, allocator);
+        let stamp = self.recorder.as_ref().map_or(0, Recorder::stamp);
+        let block = Block { site, bytes, stamp };
+        if is_mapping(allocator) {
+            self.freed_range(thread, address, bytes);
+            self.ranges.insert(address, block);
+        } else if let Some(replaced) = self.blocks.insert(address, block) {
+            self.count_free(replaced, true, false);
+        }
+        self.counters.allocated(&mut self.tables, site, bytes);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.allocated(site, bytes);
+        }
+        self.recent.allocated(thread, address);
+    }
+
+    fn freed(&mut self, _thread: ThreadId, address: u64) {
+        // One that is not known was allocated before the recording began.
+        if let Some(block) = self.blocks.remove(address) {
+            let temporary = self.is_recent(block.site, address);
+            self.count_free(block, true, temporary);
+        }
+    }
+
+    fn freed_range(&mut self, _thread: ThreadId, address: u64, bytes: u64) {
+        // `ranges` and the counters are parts of one value, so what is gone is noted first.
+        let mut gone = Vec::new();
+        self.ranges.remove(address, bytes, |part| gone.push(part));
+        for part in gone {
+            let temporary =
+                part.whole && part.origin.is_some_and(|origin| self.is_recent(part.block.site, origin));
+            self.count_free(part.block, part.whole, temporary);
+        }
+    }
+
+    fn sampled(&mut self, elapsed_ms: u32, rss_bytes: u64) {
+        self.now_ms = elapsed_ms;
+        self.samples.add(elapsed_ms, rss_bytes, self.counters.live_bytes);
+        if self.recorder.as_mut().is_some_and(|recorder| recorder.sampled(elapsed_ms)) {
+            self.blocks.halve_stamps();
+            self.ranges.halve_stamps();
+        }
     }
 }
 

@@ -15,6 +15,6 @@ mod temporary;
 #[cfg(test)]
 mod tests;
 
-pub use aggregator::{Aggregator, Allocation, Totals};
+pub use aggregator::{Aggregator, Allocation, Events, Totals};
 pub use history::{Amount, Change, History, Lifetime, Tick};
 pub use tables::{FunctionId, Program, StackId, Tables, ThreadId};

@@ -14,6 +14,11 @@ macro_rules! ids {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
         pub struct $name(pub(super) u32);
         impl $name {
+            /// Its place in the capture's table.
+            #[must_use]
+            pub const fn number(self) -> u32 {
+                self.0
+            }
             pub(super) const fn index(self) -> usize {
                 self.0 as usize
             }
@@ -210,6 +215,26 @@ impl Tables {
         });
         self.site_index.insert((stack.0, key), new);
         new
+    }
+
+    /// The innermost frame of a stack: function, file and line. `None` for the empty one.
+    #[must_use]
+    pub fn frame(&self, stack: StackId) -> Option<(&str, &str, u32)> {
+        let held = self.stacks.get(stack.index()).filter(|_| stack != StackId::default())?;
+        let code = self.codes.get(held.code as usize)?;
+        Some((self.read(code.name), self.read(code.file), held.line))
+    }
+
+    /// The number of a thread.
+    #[must_use]
+    pub fn tid(&self, thread: ThreadId) -> u32 {
+        self.threads.get(thread.index()).map_or(0, |thread| thread.tid)
+    }
+
+    fn read(&self, text: Text) -> &str {
+        let start = text.offset as usize;
+        let bytes = self.strings.get(start..start + text.len as usize).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
     }
 
     /// The finished capture. `header` has what was counted of the process as a whole.

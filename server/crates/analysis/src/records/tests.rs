@@ -143,8 +143,8 @@ fn plainly(events: &[Event], window: usize) -> (BTreeMap<(usize, usize, bool), C
 
 fn aggregate(events: &[Event], window: usize) -> Capture {
     let mut aggregator = Aggregator::new(window);
-    let stacks = stacks(&mut aggregator.tables);
-    let threads = [7, 8, 9].map(|tid| aggregator.tables.thread(tid));
+    let stacks = stacks(aggregator.tables());
+    let threads = [7, 8, 9].map(|tid| aggregator.tables().thread(tid));
     for event in events {
         match *event {
             Event::Allocate { thread, stack, address, bytes, mapped } => aggregator.allocated(Allocation {
@@ -154,8 +154,8 @@ fn aggregate(events: &[Event], window: usize) -> Capture {
                 address,
                 bytes,
             }),
-            Event::Free { address } => aggregator.freed(address),
-            Event::Unmap { address, bytes } => aggregator.freed_range(address, bytes),
+            Event::Free { address } => aggregator.freed(ThreadId::default(), address),
+            Event::Unmap { address, bytes } => aggregator.freed_range(ThreadId::default(), address, bytes),
         }
     }
     aggregator.finish(Program { finished: true, ..Program::default() })
@@ -232,30 +232,38 @@ proptest! {
 
 /// What each site has live.
 type Live = BTreeMap<u32, Amount>;
-/// A block's site, its bytes, and the events that allocated and freed it.
-type Lifetime = (u32, u64, usize, usize);
+
+fn add(live: &mut Live, block: &Lived) {
+    let amount = live.entry(block.site).or_default();
+    *amount = Amount { bytes: amount.bytes + block.bytes, count: amount.count + 1 };
+}
+
+/// A block, and the events that allocated and freed it.
+struct Lived {
+    site: u32,
+    bytes: u64,
+    allocated: usize,
+    freed: usize,
+}
 
 /// All blocks, and what was live after each event.
-fn lives(events: &[Event], site_of: impl Fn(usize) -> u32) -> (Vec<Lifetime>, Vec<Live>) {
-    let mut blocks: Vec<Lifetime> = Vec::new();
+fn lives(events: &[Event], site_of: impl Fn(usize) -> u32) -> (Vec<Lived>, Vec<Live>) {
+    let mut blocks: Vec<Lived> = Vec::new();
     let mut at: BTreeMap<u64, usize> = BTreeMap::new();
     let mut moments = vec![Live::new()];
     for (number, event) in events.iter().enumerate() {
         let (Event::Allocate { address, .. } | Event::Free { address } | Event::Unmap { address, .. }) =
             *event;
         if let Some(held) = at.remove(&address) {
-            blocks[held].3 = number + 1;
+            blocks[held].freed = number + 1;
         }
         if let Event::Allocate { stack, bytes, .. } = *event {
             at.insert(address, blocks.len());
-            blocks.push((site_of(stack), bytes, number + 1, usize::MAX));
+            blocks.push(Lived { site: site_of(stack), bytes, allocated: number + 1, freed: usize::MAX });
         }
         let mut live = Live::new();
-        for (site, bytes, _, freed) in &blocks {
-            if *freed == usize::MAX {
-                let amount = live.entry(*site).or_default();
-                *amount = Amount { bytes: amount.bytes + bytes, count: amount.count + 1 };
-            }
+        for block in blocks.iter().filter(|block| block.freed == usize::MAX) {
+            add(&mut live, block);
         }
         moments.push(live);
     }
@@ -270,13 +278,13 @@ proptest! {
         most_entries in prop::sample::select(vec![0usize, 5, 40, 100_000]),
     ) {
         let mut aggregator = Aggregator::new(1).with_history(most_entries);
-        let stacks = stacks(&mut aggregator.tables);
-        let thread = aggregator.tables.thread(1);
+        let stacks = stacks(aggregator.tables());
+        let thread = aggregator.tables().thread(1);
         let mut plain = Vec::new();
         // A sample's time is the number of events before it.
         for (stack, address, bytes, kind) in events {
             if kind == 2 {
-                aggregator.freed(address);
+                aggregator.freed(ThreadId::default(), address);
                 plain.push(Event::Free { address });
             } else {
                 let allocator = Allocator::Malloc;
@@ -306,10 +314,9 @@ proptest! {
                 prop_assert_eq!(history.ticks[tick].peak_bytes, most);
                 prop_assert_eq!(&live, &moments[at], "ticks {} to {}", first, last);
                 let mut kept = Live::new();
-                for (site, bytes, allocated, freed) in &blocks {
-                    if (start(first) + 1..=end(last)).contains(allocated) && *freed > end(last) {
-                        let amount = kept.entry(*site).or_default();
-                        *amount = Amount { bytes: amount.bytes + bytes, count: amount.count + 1 };
+                for block in &blocks {
+                    if (start(first) + 1..=end(last)).contains(&block.allocated) && block.freed > end(last) {
+                        add(&mut kept, block);
                     }
                 }
                 prop_assert_eq!(history.kept_within(first, last), kept, "ticks {} to {}", first, last);

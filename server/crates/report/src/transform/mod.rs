@@ -20,6 +20,7 @@ use std::io::{self, Write};
 
 use heaphint_analysis::{Figure, Profile, Selection};
 
+pub use self::parquet::EventTable;
 use samples::Samples;
 
 /// What a profile can be turned into.

@@ -1,24 +1,15 @@
-//! Apache Parquet: a row for each stack, thread and allocator, with all figures, and the run's own columns in each row,
-//! so that the tables of many captures can be queried as one.
+//! A row for each stack, thread and allocator, with all figures, and the run's own columns in each row, so that the
+//! tables of many captures can be queried as one.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use heaphint_analysis::{Figures, GraphSite, Profile};
-use parquet::basic::Compression;
-use parquet::column::writer::ColumnWriter;
 use parquet::data_type::ByteArray;
-use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
-use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::parser::parse_message_type;
 
-use super::samples::{SampleFrame, Samples};
+use super::{Column, ROWS, Table, Values};
+use crate::transform::samples::{SampleFrame, Samples};
 
-/// Rows that are held in memory at once.
-const ROWS: usize = 1 << 16;
-
-/// The columns, in the order in which they are written. `function`, `file` and `line` are those of the innermost
+/// The columns, in the order in which they are written. `stack` tells the stacks of one table apart; `function`, `file` and `line` are those of the innermost
 /// frame, empty and 0 without one; `frames` has the outermost one first.
 const SCHEMA: &str = "
 message heaphint {
@@ -28,6 +19,7 @@ message heaphint {
   required int64 tid;
   required binary thread (UTF8);
   required binary allocator (UTF8);
+  required int64 stack;
   required binary function (UTF8);
   required binary file (UTF8);
   required int64 line;
@@ -62,57 +54,12 @@ const FIGURES: [fn(&Figures) -> u64; 8] = [
     |it| it.temporary_count,
 ];
 
-/// A column's values, and for those inside a list the levels that say where a row's list begins.
-struct Column {
-    values: Values,
-    levels: Option<(Vec<i16>, Vec<i16>)>,
-}
-
-enum Values {
-    Text(Vec<ByteArray>),
-    Number(Vec<i64>),
-}
-
 pub fn write(out: &mut (dyn Write + Send), profile: &Profile, samples: &Samples<'_>) -> io::Result<()> {
-    let failed = |error: ParquetError| match error {
-        ParquetError::External(error) => match error.downcast::<io::Error>() {
-            Ok(error) => *error,
-            Err(error) => io::Error::other(error),
-        },
-        error => io::Error::other(error),
-    };
-    write_table(out, profile, samples).map_err(failed)
-}
-
-fn write_table(
-    out: &mut (dyn Write + Send),
-    profile: &Profile,
-    samples: &Samples<'_>,
-) -> Result<(), ParquetError> {
-    let schema = Arc::new(parse_message_type(SCHEMA)?);
-    let properties = WriterProperties::builder().set_compression(Compression::LZ4_RAW).build();
-    let mut file = SerializedFileWriter::new(out, schema, Arc::new(properties))?;
+    let mut table = Table::new(out, SCHEMA)?;
     for sites in samples.graph.sites.chunks(ROWS) {
-        let mut group = file.next_row_group()?;
-        for column in columns(profile, samples, sites) {
-            let Some(mut writer) = group.next_column()? else { break };
-            let levels = column.levels.as_ref();
-            let (definitions, repetitions) = (levels.map(|it| &it.0[..]), levels.map(|it| &it.1[..]));
-            match (writer.untyped(), &column.values) {
-                (ColumnWriter::ByteArrayColumnWriter(writer), Values::Text(values)) => {
-                    writer.write_batch(values, definitions, repetitions)?;
-                }
-                (ColumnWriter::Int64ColumnWriter(writer), Values::Number(values)) => {
-                    writer.write_batch(values, definitions, repetitions)?;
-                }
-                _ => return Err(ParquetError::General("a column is not what its schema says".to_owned())),
-            }
-            writer.close()?;
-        }
-        group.close()?;
+        table.add(columns(profile, samples, sites))?;
     }
-    file.close()?;
-    Ok(())
+    table.finish()
 }
 
 /// The columns of some sites, in the schema's order.
@@ -139,6 +86,7 @@ fn columns(profile: &Profile, samples: &Samples<'_>, sites: &[GraphSite<'_>]) ->
         number(&|site| thread(site).map_or(0, |thread| u64::from(thread.tid))),
         text(&|site| thread(site).map_or("", |thread| &thread.name).into()),
         text(&|site| site.allocator.map_or("UNKNOWN", |allocator| allocator.name()).into()),
+        number(&|site| site.node.into()),
         text(&|site| top(site).map_or("", |frame| frame.function).into()),
         text(&|site| top(site).map_or("", |frame| frame.file).into()),
         number(&|site| top(site).map_or(0, |frame| u64::from(frame.line))),
