@@ -18,6 +18,8 @@ use crate::python::{Frame, FrameReader, Marker, Marking, WalkStart};
 
 /// How many frames are read one by one before the remembered ones are given up.
 const MOST_NEW_FRAMES: usize = 64;
+/// The same where markers tell the remembered ones: deep recursion may go on for long between two allocations.
+const MOST_NEW_BEFORE_MARKED: usize = 4096;
 /// How many of the innermost remembered frames are compared with each frame read.
 const NEARBY: usize = 8;
 
@@ -106,7 +108,8 @@ impl RememberedStack {
         let (reader, marking) = (start.reader(), start.marking());
         let mut frame = innermost;
         self.fresh.truncate(0);
-        for _ in 0..MOST_NEW_FRAMES {
+        let most_new = if marking.is_on() { MOST_NEW_BEFORE_MARKED } else { MOST_NEW_FRAMES };
+        for _ in 0..most_new {
             let is_this = |known: &RawFrame| known.frame == frame as usize;
             let frames = self.frames.as_slice();
             let mut found = frames.get(nearby..).unwrap_or_default().iter().rposition(is_this);
