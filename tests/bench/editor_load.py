@@ -96,7 +96,11 @@ def type_and_run(options, folder, latencies, problems):
     editor.finished.get(timeout=120)
     before = editor.memory()
     begin = time.monotonic()
-    version, started, runs_due = 1, 1, [begin + i * options.seconds / options.runs for i in range(options.runs)]
+    version, started, runs_due = (
+        1,
+        1,
+        [begin + i * options.seconds / options.runs for i in range(options.runs)],
+    )
     generator = random.Random(str(folder))
     while (now := time.monotonic()) < begin + options.seconds:
         if runs_due and now >= runs_due[0]:
@@ -131,14 +135,19 @@ def type_and_run(options, folder, latencies, problems):
         "textDocument/inlayHint",
         {
             "textDocument": {"uri": uri},
-            "range": {"start": {"line": 0, "character": 0}, "end": {"line": len(rows), "character": 0}},
+            "range": {
+                "start": {"line": 0, "character": 0},
+                "end": {"line": len(rows), "character": 0},
+            },
         },
     )
     old = [hint["label"] for hint in hints if hint["label"].endswith("(old)")]
     if not hints or old:
         problems.append(f"{len(hints)} hints, of which {len(old)} are old")
     after = editor.memory()
-    print(f"{folder.name}: {version} edits, {started} runs, {before:.0f} MiB before and {after:.0f} after")
+    print(
+        f"{folder.name}: {version} edits, {started} runs, {before:.0f} MiB before and {after:.0f} after"
+    )
     editor.ask("shutdown", None)
     editor.notify("exit", None)
     if editor.server.wait(timeout=30) != 0:
@@ -170,8 +179,12 @@ def main():
             client.join()
     if latencies:
         latencies.sort()
-        shown = {share: latencies[int(share * (len(latencies) - 1))] for share in (0.5, 0.9, 0.99, 1)}
-        words = ", ".join(f"p{share * 100:g} {seconds * 1000:.1f} ms" for share, seconds in shown.items())
+        shown = {
+            share: latencies[int(share * (len(latencies) - 1))] for share in (0.5, 0.9, 0.99, 1)
+        }
+        words = ", ".join(
+            f"p{share * 100:g} {seconds * 1000:.1f} ms" for share, seconds in shown.items()
+        )
         print(f"{len(latencies)} hint requests: {words}")
     else:
         problems.append("no request was answered")
