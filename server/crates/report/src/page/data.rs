@@ -24,8 +24,13 @@ use crate::json::{JsonSession, SCHEMA};
 /// Figures that add up.
 const SUMS: usize = 8;
 /// Why a figure is not exact, by the number that stands beside it.
-const REASONS: [Option<Inexact>; 4] =
-    [None, Some(Inexact::MaxIsLowerBound), Some(Inexact::SeveralProcesses), Some(Inexact::Damaged)];
+const REASONS: [Option<Inexact>; 5] = [
+    None,
+    Some(Inexact::MaxIsLowerBound),
+    Some(Inexact::SeveralProcesses),
+    Some(Inexact::Damaged),
+    Some(Inexact::SumsOnly),
+];
 
 /// How much of a profile is shown one by one.
 #[derive(Clone, Copy, Debug)]

@@ -101,7 +101,8 @@ export function lineIndex(model, file, line) {
 export function exactness(model, why) {
   if (why === undefined || why === 0) return { mark: "", why: null };
   if (why === UNKNOWN) return { mark: "?", why: "not known" };
-  return { mark: why === 1 ? "≥ " : "~ ", why: model.meta.inexact[why] };
+  // 1: a maximum with callees was not recorded. 4: only sums of the peak and of the end were.
+  return { mark: why === 1 || why === 4 ? "≥ " : "~ ", why: model.meta.inexact[why] };
 }
 
 /** A sentence on what the chosen figure cannot say, or null. */
