@@ -41,6 +41,10 @@ pub fn read(paths: &[PathBuf]) -> anyhow::Result<Profile> {
 
 /// Whether the process of a capture still records.
 pub fn is_being_recorded(path: &Path) -> bool {
-    let is_alive = |pid: u32| Path::new("/proc").join(pid.to_string()).exists();
+    // A process that has ended and was not waited for writes no more.
+    let is_alive = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z')))
+    };
     header(path).is_some_and(|header| header.status != Status::Finished as u32 && is_alive(header.pid))
 }

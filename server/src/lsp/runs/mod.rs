@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use super::documents::file_path;
 use super::ext::{ProfileParams, ProfileWhat};
 use super::server::Server;
-use process::Group;
+use process::{Group, Leader};
 
 pub use plan::root_of;
 pub use program::own_module;
@@ -31,8 +31,8 @@ pub struct Runs {
     active: Mutex<HashMap<RunId, Active>>,
     /// Of each project the last run, the newest at the end.
     last: Mutex<Vec<(Option<PathBuf>, ProfileParams)>>,
-    /// Groups with processes that outlived their run.
-    left_behind: Mutex<Vec<Group>>,
+    /// Groups with processes that outlived their run, each with its leader.
+    left_behind: Mutex<Vec<(Group, Leader)>>,
 }
 
 /// Names a run.
@@ -137,20 +137,24 @@ impl Runs {
                 group.signal(libc::SIGKILL);
             }
         }
-        self.left_behind().drain(..).for_each(Group::kill_rest);
-    }
-
-    /// A run's program has ended; processes that it left behind must not outlive the server.
-    fn leave(&self, id: RunId, group: Group) {
-        self.set_group(id, None);
-        let mut left_behind = self.left_behind();
-        left_behind.retain(|group| group.has_rest());
-        if group.has_rest() {
-            left_behind.push(group);
+        for (group, leader) in self.left_behind().drain(..) {
+            group.signal(libc::SIGKILL);
+            drop(leader);
         }
     }
 
-    fn left_behind(&self) -> MutexGuard<'_, Vec<Group>> {
+    /// A run's program has ended; processes that it left behind must not outlive the server.
+    fn leave(&self, id: RunId, group: Group, leader: Leader) {
+        // From here on nobody sends the group a signal unless its leader is kept.
+        self.set_group(id, None);
+        let mut left_behind = self.left_behind();
+        left_behind.retain(|(group, _)| group.has_rest());
+        if group.has_rest() {
+            left_behind.push((group, leader));
+        }
+    }
+
+    fn left_behind(&self) -> MutexGuard<'_, Vec<(Group, Leader)>> {
         self.left_behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,11 +1,11 @@
 //! The traced program as a process: in a group of its own, with its output apart from the server's, ended when the
 //! server ends.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitStatus, Stdio};
+use std::mem::MaybeUninit;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::Ordering;
 use std::sync::{PoisonError, mpsc};
 use std::thread;
@@ -30,39 +30,16 @@ impl Group {
         unsafe { libc::kill(-self.0, signal) };
     }
 
-    /// Kills what is left of the group after its leader has ended and its number may have been given to others:
-    /// only processes of the server's own session, which nobody else's groups are in.
-    pub fn kill_rest(self) {
-        // SAFETY: getsid takes a number only; 0 means this process.
-        let session = unsafe { libc::getsid(0) };
-        for pid in self.members(session) {
-            // SAFETY: kill takes numbers only.
-            unsafe { libc::kill(pid, libc::SIGKILL) };
-        }
-    }
-
-    /// Whether processes of the group are left after its leader has ended.
+    /// Whether other processes of the group are left after its leader has ended.
     pub fn has_rest(self) -> bool {
-        // SAFETY: getsid takes a number only; 0 means this process.
-        let session = unsafe { libc::getsid(0) };
-        !self.members(session).is_empty()
-    }
-
-    /// The group's processes that belong to a session.
-    fn members(self, session: libc::pid_t) -> BTreeSet<libc::pid_t> {
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<libc::pid_t>().ok());
-        pids.filter(|pid| {
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).any(|pid| {
             let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
-            // Behind the name, which may hold anything: state, parent, group, session.
+            // Behind the name, which may hold anything: state, parent, group.
             let Some((_, rest)) = stat.rsplit_once(") ") else { return false };
             let mut fields = rest.split(' ');
-            let is_dead = fields.next() == Some("Z");
-            let mut number = || fields.next().and_then(|field| field.parse().ok());
-            let (_, group, of) = (number(), number(), number());
-            !is_dead && group == Some(self.0) && of == Some(session)
+            fields.next() != Some("Z") && fields.nth(1).and_then(|group| group.parse().ok()) == Some(self.0)
         })
-        .collect()
     }
 
     /// The process that leads the group.
@@ -71,9 +48,23 @@ impl Group {
     }
 }
 
+/// The leader of a group that has ended. As long as it is kept, its number and the group's are given to nobody else, so
+/// signals reach the group or nobody.
+#[derive(Debug)]
+pub struct Leader(Child);
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        // It has ended, so this does not wait.
+        let _ = self.0.wait();
+    }
+}
+
 /// How a program ended.
 #[derive(Debug)]
 pub struct Ended {
+    /// The process itself, to be kept while its group may be sent signals.
+    pub leader: Leader,
     /// What the system said.
     pub status: ExitStatus,
     /// The last line of its standard error that was not empty.
@@ -136,11 +127,35 @@ fn run(
     }
     let _ = started.send(Ok(Group(child.id() as libc::pid_t)));
     let observer = observe(child.id());
-    let status = child.wait();
+    let status = wait(&child);
     drop(observer);
     program_ended.store(true, Ordering::Relaxed);
     // The reader drops its end when it has passed on what was written.
     let _ = is_written.recv_timeout(OUTPUT_PATIENCE);
     let last_error_line = last_error_line.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let _ = ended.send(status.map(|status| Ended { status, last_error_line }));
+    let leader = Leader(child);
+    let _ = ended.send(status.map(|status| Ended { leader, status, last_error_line }));
+}
+
+/// Waits for a process's end, and leaves it where it is: its number stays its own.
+fn wait(child: &Child) -> io::Result<ExitStatus> {
+    loop {
+        let mut info = MaybeUninit::<libc::siginfo_t>::zeroed();
+        // SAFETY: the structure lives during the call, which fills it in.
+        let waited = unsafe {
+            libc::waitid(libc::P_PID, child.id(), info.as_mut_ptr(), libc::WEXITED | libc::WNOWAIT)
+        };
+        if waited == 0 {
+            // SAFETY: zeros are a valid value of this structure of numbers, and the call has filled it in.
+            let info = unsafe { info.assume_init() };
+            // SAFETY: after waitid the structure tells of a child, whatever its code.
+            let status = unsafe { info.si_status() };
+            let raw = if info.si_code == libc::CLD_EXITED { (status & 0xff) << 8 } else { status };
+            return Ok(ExitStatus::from_raw(raw));
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
 }

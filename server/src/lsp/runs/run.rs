@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -181,20 +182,28 @@ async fn run(
         ended = follower.until_end(end, cancelled) => ended,
         never = reading.keep_showing(server) => match never {},
     };
+    let Ended { leader, status, last_error_line } = match ended {
+        Ok(ended) => ended,
+        Err(error) => {
+            server.runs.set_group(id, None);
+            return Report::failed(format!("The program was lost: {error}."));
+        }
+    };
     if was_cancelled {
         // What the program started in its group is cancelled with it.
         group.signal(libc::SIGKILL);
     }
-    server.runs.leave(id, group);
-    let ended = match ended {
-        Ok(ended) => ended,
-        Err(error) => return Report::failed(format!("The program was lost: {error}.")),
-    };
-    let status = ended.status;
+    server.runs.leave(id, group, leader);
     let ending = server.clone();
     let read = tokio::task::spawn_blocking(move || reading.end(&ending, status)).await;
     let profile = read.unwrap_or_else(|error| Err(error.into()));
-    let mut report = report(&name, &ended, was_cancelled, profile.as_ref().map(Arc::as_ref), settings.units);
+    let mut report = report(
+        &name,
+        (status, last_error_line),
+        was_cancelled,
+        profile.as_ref().map(Arc::as_ref),
+        settings.units,
+    );
     report.session = profile.is_ok().then_some(session);
     report
 }
@@ -262,20 +271,20 @@ impl Follower<'_> {
 
 fn report(
     name: &str,
-    ended: &Ended,
+    (status, last_error_line): (ExitStatus, Option<String>),
     was_cancelled: bool,
     profile: Result<&Profile, &anyhow::Error>,
     units: Units,
 ) -> Report {
     let peak_bytes = profile.ok().map(|profile| profile.session().peak_bytes);
     let mut sentences = Vec::new();
-    let code = exit_code(ended.status);
+    let code = exit_code(status);
     let outcome = if was_cancelled {
         sentences.push(format!("The run of {name} was cancelled."));
         RunOutcome::Cancelled
     } else if code != 0 || profile.is_err() {
         if code != 0 {
-            let why = ended.last_error_line.as_ref().map(|line| format!(": {}", line.trim()));
+            let why = last_error_line.as_ref().map(|line| format!(": {}", line.trim()));
             let why = why.unwrap_or_default();
             let end = if why.ends_with(['.', '!', '?']) { "" } else { "." };
             sentences.push(format!("{name} ended with exit code {code}{why}{end}"));
