@@ -12,7 +12,7 @@ sizes = []
 def descend(depth):
     if depth:
         # expect: total.peak_bytes>=5000001 total.max_bytes>=5000001 total.allocated_count>=1
-        return descend(depth - 1)
+        return descend(depth - 1)  # memray: its profile function makes an object of each frame
     # expect: self.peak_bytes=5000000+1 self.max_bytes=5000000+1 self.allocated_count=1
     # expect: total.peak_bytes=5000000+1
     return len(bytearray(5_000_000))
@@ -20,7 +20,7 @@ def descend(depth):
 
 def work():
     # expect: total.peak_bytes>=5000001
-    sizes.append(descend(DEPTH))
+    sizes.append(descend(DEPTH))  # memray: as above
     # expect: self.allocated_bytes=1000000+1 self.temporary_count=1
     sizes.append(len(bytearray(1_000_000)))
 
