@@ -10,7 +10,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 cache=$PWD/tests/.cache
 logs=$cache/logs
-all_parts=(format lint boundaries unit pythons blackbox extension editors)
+all_parts=(format lint boundaries unit pythons blackbox page extension editors)
 ruff_version=0.17.6
 # A failed assertion says where it stands; the frames around it are noise in a long log.
 export RUST_BACKTRACE=0
