@@ -17,6 +17,7 @@ use heaphint_format::{
 };
 
 use crate::crash_points::crash_point;
+use crate::modes::Modes;
 use crate::sys;
 
 /// Longest path of a capture, with its NUL.
@@ -224,6 +225,7 @@ pub struct Identity<'a> {
     pub directory: &'a [u8],
     pub project: &'a [u8],
     pub python_allocator: &'a [u8],
+    pub modes: Modes,
 }
 
 impl CaptureFile {
@@ -272,6 +274,8 @@ impl CaptureFile {
             smallest_bytes: u64::MAX,
             main_tid: identity.main_tid,
             timeline_stride: 1,
+            modes: identity.modes.bits(),
+            sample_bytes: identity.modes.sample_bytes,
             applied: Applied { generation: 1, first: 0 }.word(),
             ..Header::default()
         };

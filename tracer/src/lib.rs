@@ -24,6 +24,7 @@ mod intern;
 mod live;
 mod lock;
 mod mappings;
+mod modes;
 mod naming;
 mod prefetch;
 mod private;

@@ -5,6 +5,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::capture::{Identity, PATH_BYTES, Problem};
 use crate::hooks::register_exit_hook;
+use crate::modes::Modes;
 use crate::private::Array;
 use crate::python::{self, Detection};
 use crate::recorder::{MODE, RECORDER, mode};
@@ -12,13 +13,15 @@ use crate::{intern, real, sys, thread};
 
 const CAPTURE: &CStr = c"HEAPHINT_CAPTURE";
 const PROJECT: &CStr = c"HEAPHINT_PROJECT";
+const MODES: &CStr = c"HEAPHINT_MODES";
 /// Holds what `LD_PRELOAD` was. Without the first part it is the entry that is to be put back.
 const PREVIOUS_PRELOAD: &CStr = c"HEAPHINT_LD_PRELOAD";
 const PREFIX: &str = "HEAPHINT_";
 /// `plain` reads every frame at every walk and writes nothing into frames.
 const WALK: &CStr = c"HEAPHINT_WALK";
 /// Variables that the launcher, or a test, has set.
-const OURS: [&CStr; 6] = [c"LD_PRELOAD", CAPTURE, PROJECT, WALK, c"HEAPHINT_CRASH_AT", c"HEAPHINT_EVENT_LOG"];
+const OURS: [&CStr; 7] =
+    [c"LD_PRELOAD", CAPTURE, PROJECT, MODES, WALK, c"HEAPHINT_CRASH_AT", c"HEAPHINT_EVENT_LOG"];
 const LONGEST_COMMAND: usize = 64 * 1024;
 
 unsafe extern "C" {
@@ -33,12 +36,14 @@ struct Settings {
     capture: Array<u8>,
     project: Array<u8>,
     python_allocator: Array<u8>,
+    modes: Modes,
 }
 
 static SETTINGS: crate::lock::Lock<Settings> = crate::lock::Lock::new(Settings {
     capture: Array::new(),
     project: Array::new(),
     python_allocator: Array::new(),
+    modes: Modes::NONE,
 });
 
 #[cfg(not(test))]
@@ -58,6 +63,10 @@ extern "C" fn constructor(_: c_int, _: *const *const c_char, _: *const *const c_
         copy_variable(CAPTURE, &mut settings.capture);
         copy_variable(PROJECT, &mut settings.project);
         copy_variable(c"PYTHONMALLOC", &mut settings.python_allocator);
+        let mut words = Array::new();
+        copy_variable(MODES, &mut words);
+        settings.modes = Modes::parse(words.as_slice());
+        words.release();
     }
     if is_variable(WALK, c"plain") {
         python::walk_plainly();
@@ -131,6 +140,7 @@ fn begin(forked: bool) -> Result<(), Problem> {
         directory,
         project: settings.project.as_slice(),
         python_allocator: settings.python_allocator.as_slice(),
+        modes: settings.modes,
     };
     let mut path = [0u8; PATH_BYTES];
     let mut result = Err("");

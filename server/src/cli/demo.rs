@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::input::read_profile;
 use super::{foreground, lines};
-use crate::launch::{Launch, Output, Spec, Target, exit_code};
+use crate::launch::{Launch, Modes, Output, Spec, Target, exit_code};
 
 static EXAMPLE: &str = include_str!("../demo/example.py");
 
@@ -35,6 +35,7 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
         tracer_library: None,
         directory,
         output: Output::Default,
+        modes: Modes::default(),
     })?;
     anstream::eprintln!("$ heaphint run --lines example.py");
     let (pid, status) = foreground::run(launch.command(), launch.observation())

@@ -12,6 +12,7 @@ mod foreground;
 mod imports;
 mod input;
 mod lines;
+mod modes;
 mod output;
 mod parse;
 mod part;

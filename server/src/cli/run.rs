@@ -8,7 +8,7 @@ use clap::Args;
 use heaphint_analysis::{Units, format_size};
 
 use super::input::read_profile;
-use super::{Usage, check, foreground, lines};
+use super::{Usage, check, foreground, lines, modes};
 use crate::launch::{Launch, Output, Spec, Target, exit_code};
 
 /// Run a program and record where its memory goes
@@ -41,6 +41,8 @@ pub struct Arguments {
     /// The interpreter [default: the active virtual environment's, else that of the project's .venv, else python3]
     #[arg(long, value_name = "PYTHON")]
     python: Option<PathBuf>,
+    #[command(flatten)]
+    modes: modes::Arguments,
     /// Use this tracer library instead of the one inside heaphint
     #[arg(long, value_name = "PATH")]
     tracer_library: Option<PathBuf>,
@@ -62,6 +64,7 @@ pub fn main(arguments: Arguments) -> anyhow::Result<u8> {
         Some(path) => Output::File { path: path.clone(), overwrite: *force },
         None => Output::Default,
     };
+    let modes = arguments.modes.modes();
     let (python, tracer_library) = (python.clone(), tracer_library.clone());
     let (target, program_arguments) = target(arguments, &std::env::args_os().collect::<Vec<_>>())?;
     let directory = std::env::current_dir().context("the current folder cannot be used")?;
@@ -72,6 +75,7 @@ pub fn main(arguments: Arguments) -> anyhow::Result<u8> {
         tracer_library,
         directory,
         output,
+        modes,
     })?;
     let (pid, status) = foreground::run(launch.command(), launch.observation())
         .with_context(|| format!("{} cannot be started", launch.program().display()))?;

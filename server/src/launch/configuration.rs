@@ -1,5 +1,5 @@
 //! Run configurations: programs that a project names in its `pyproject.toml` (`[tool.heaphint.run.NAME]`) or
-//! `heaphint.toml` (`[run.NAME]`).
+//! `heaphint.toml` (`[run.NAME]`); and the modes of all runs, which stand in `run` itself.
 //!
 //! Reads text and checks it; nothing here starts a program.
 
@@ -12,8 +12,10 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use super::Target;
+use super::{Modes, Target};
 
+/// The names of [`Modes`].
+const MODES: [&str; 6] = ["record", "addresses", "trace-python-allocators", "native", "sample", "follow"];
 /// Where configurations are written: the file's name, and the tables that hold `run`.
 const FILES: [(&str, &[&str]); 2] = [("pyproject.toml", &["tool", "heaphint"]), ("heaphint.toml", &[])];
 
@@ -36,6 +38,8 @@ pub struct Configuration {
     pub python: Option<PathBuf>,
     /// The file that the program finds at its standard input, relative to the file's folder.
     pub stdin: Option<PathBuf>,
+    /// What is recorded; what is left open is as the project says for all runs.
+    pub modes: Modes,
 }
 
 /// A configuration that cannot be understood.
@@ -112,7 +116,11 @@ pub fn parse(text: &str, path: &Path) -> (Vec<Configuration>, Vec<ConfigurationE
         errors.push(problem(None, run.span(), message.to_owned()));
         return (all, errors);
     };
-    for (key, value) in table {
+    let (modes, configurations) = split(table);
+    if let Err(message) = read_modes(&modes) {
+        errors.push(problem(None, run.span(), format!("what `run` says about all runs {message}")));
+    }
+    for (key, value) in &configurations {
         let name = key.get_ref().to_string();
         match one(&name, line_of(text, key.span().start), value) {
             Ok(configuration) => all.push(configuration),
@@ -122,6 +130,37 @@ pub fn parse(text: &str, path: &Path) -> (Vec<Configuration>, Vec<ConfigurationE
     all.sort_by_key(|configuration| configuration.line);
     errors.sort_by_key(|error| error.line);
     (all, errors)
+}
+
+/// What a project says about all runs. What cannot be understood is said where configurations are read.
+#[must_use]
+pub fn modes_of_project(root: &Path) -> Modes {
+    let of_file = |name: &str| {
+        let path = root.join(name);
+        let text = std::fs::read_to_string(&path).ok()?;
+        let document = DeTable::parse(&text).ok()?;
+        let (modes, _) = split(run_of(document.get_ref(), &path)?.get_ref().as_table()?);
+        read_modes(&modes).ok()
+    };
+    FILES.iter().filter_map(|(name, _)| of_file(name)).fold(Modes::default(), Modes::or)
+}
+
+/// The entries of a table that are modes, and the others.
+fn split<'i>(table: &DeTable<'i>) -> (DeTable<'i>, DeTable<'i>) {
+    let (mut modes, mut others) = (DeTable::new(), DeTable::new());
+    for (key, value) in table {
+        let is_mode = MODES.contains(&&**key.get_ref()) && value.get_ref().as_table().is_none();
+        let to = if is_mode { &mut modes } else { &mut others };
+        to.insert(key.clone(), value.clone());
+    }
+    (modes, others)
+}
+
+/// Reads modes; the rest of a sentence when they are wrong.
+fn read_modes(table: &DeTable<'_>) -> Result<Modes, String> {
+    let value = Spanned::new(0..0, DeValue::Table(table.clone()));
+    Modes::deserialize(ValueDeserializer::from(value))
+        .map_err(|error| format!("cannot be read: {}", error.message().replace('\n', ", ")))
 }
 
 /// The files that configurations name, and where their names stand in the text, as bytes.
@@ -158,7 +197,11 @@ fn line_of(text: &str, offset: usize) -> u32 {
 
 fn one(name: &str, line: u32, value: &Spanned<DeValue<'_>>) -> Result<Configuration, String> {
     let wrong = |why: &str| format!("the run configuration `{name}` {why}");
-    let written = Written::deserialize(ValueDeserializer::from(value.clone()))
+    let table = value.get_ref().as_table().ok_or_else(|| wrong("must be a table"))?;
+    let (modes, others) = split(table);
+    let modes = read_modes(&modes).map_err(|why| wrong(&why))?;
+    let others = Spanned::new(value.span(), DeValue::Table(others));
+    let written = Written::deserialize(ValueDeserializer::from(others))
         .map_err(|error| wrong(&format!("cannot be read: {}", error.message().replace('\n', ", "))))?;
     let mut arguments: Vec<OsString> = Vec::new();
     let target = match (written.script, written.module, written.text, written.command) {
@@ -183,6 +226,7 @@ fn one(name: &str, line: u32, value: &Spanned<DeValue<'_>>) -> Result<Configurat
         directory: written.cwd,
         python: written.python,
         stdin: written.stdin,
+        modes,
     })
 }
 
@@ -209,6 +253,20 @@ mod tests {
         let (all, _) = parse("[run.x]\nscript = 'x.py'\n", Path::new("/p/heaphint.toml"));
         assert_eq!((all[0].line, &all[0].target), (1, &Target::Script("x.py".into())));
         assert_eq!(parse(text, Path::new("/p/other.toml")), (vec![], vec![]));
+    }
+
+    #[test]
+    fn modes_stand_in_a_configuration_or_are_for_all_runs() {
+        let text = "[run]\nnative = true\nsample = '1 MiB'\n[run.x]\nscript = 'x.py'\nfollow = false\n";
+        let (all, errors) = parse(text, Path::new("heaphint.toml"));
+        assert_eq!(errors, []);
+        assert_eq!(all[0].modes, Modes { follow: Some(false), ..Modes::default() });
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("heaphint.toml"), text).unwrap();
+        assert_eq!(modes_of_project(folder.path()).words(), "native,follow,sample=1048576");
+        let (all, errors) = parse("[run]\nnative = 1\n[run.x]\nscript = 'x'\n", Path::new("heaphint.toml"));
+        assert_eq!(all.len(), 1);
+        assert!(errors[0].message.contains("all runs cannot be read"), "{}", errors[0].message);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod configuration;
 mod diagnose;
 mod elf;
 mod interpreter;
+pub mod modes;
 mod observer;
 mod output;
 mod project;
@@ -26,6 +27,7 @@ use std::process::{Command, ExitStatus};
 
 use heaphint_format::Header;
 
+pub use modes::Modes;
 pub use observer::Observer;
 pub use output::{Output, header};
 pub use project::{CAPTURES_FOLDER, project_root};
@@ -61,6 +63,8 @@ pub struct Spec {
     pub directory: PathBuf,
     /// Where captures go.
     pub output: Output,
+    /// What is recorded beside the usual figures; what is left open is as the project says.
+    pub modes: Modes,
 }
 
 /// Why a program cannot be started under the tracer. Each is one sentence that says what to do.
@@ -133,7 +137,10 @@ impl Launch {
             *first = Path::new(".").join(&*first).into_os_string();
         }
         arguments.extend(spec.arguments);
-        let environment = environment(&library, captures.pattern(), &project, std::env::var_os("LD_PRELOAD"));
+        let mut environment =
+            environment(&library, captures.pattern(), &project, std::env::var_os("LD_PRELOAD"));
+        let modes = spec.modes.or(configuration::modes_of_project(&project));
+        environment.push(("HEAPHINT_MODES", modes.words()));
         Ok(Self { program, arguments, environment, directory: spec.directory, captures })
     }
 

@@ -78,9 +78,12 @@ record! {
         observed_stride: u32,
         /// Records of each table that are valid (bytes for the strings), by [`crate::Table`] number.
         lengths: [u32; 16],
-        /// Zero; the words that follow change in pairs of 16 aligned bytes, when pending events are applied.
-        reserved_pair: u64,
-        /// Live tracked bytes, without the pending events.
+        /// How it was recorded: bits of [`Mode`].
+        modes: u32,
+        /// Bytes between two allocations that are sampled, on average; 0 when all are recorded.
+        sample_bytes: u32,
+        /// Live tracked bytes, without the pending events. From here to `applied`, words change in pairs of 16 aligned
+        /// bytes, when pending events are applied.
         current_bytes: u64,
         /// Live tracked bytes at the last closed peak.
         peak_bytes: u64,
@@ -110,6 +113,28 @@ record! {
         pages: u32,
         /// First page in the file.
         first_page: u64,
+    }
+}
+
+/// Bits of [`Header::modes`].
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Every event is kept, in its order.
+    Record = 1,
+    /// A record has the addresses too.
+    Addresses = 2,
+    /// Allocations of CPython's own allocators are told apart.
+    PythonAllocators = 4,
+    /// Stacks have the native frames between the Python frames.
+    Native = 8,
+}
+
+impl Header {
+    /// Whether it was recorded in a mode.
+    #[must_use]
+    pub const fn has(&self, mode: Mode) -> bool {
+        self.modes & mode as u32 != 0
     }
 }
 

@@ -32,7 +32,7 @@ mod tables;
 mod timeline;
 mod totals;
 
-pub use header::{EXIT_UNKNOWN, Extent, Header, MAX_EXTENTS, Status, StopReason, Text};
+pub use header::{EXIT_UNKNOWN, Extent, Header, MAX_EXTENTS, Mode, Status, StopReason, Text};
 pub use journal::{JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET, Journal, JournalEntry};
 pub use pending::{Applied, Change, MAX_GENERATION, PENDING_EVENTS, PENDING_OFFSET, PendingEvent};
 #[cfg(feature = "read")]

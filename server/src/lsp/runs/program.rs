@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use crate::launch::{Target, configuration};
+use crate::launch::{Modes, Target, configuration};
 use crate::lsp::ext::{ProfileParams, ProfileWhat};
 use crate::python::{Outline, TestRunner, read_source};
 
@@ -33,6 +33,8 @@ pub struct Program {
     pub python: Option<PathBuf>,
     /// Its standard input.
     pub stdin: Stdin,
+    /// What is recorded; what is left open is as the project says.
+    pub modes: Modes,
     /// What runs instead where pytest is not installed.
     pub without_pytest: Option<Box<Program>>,
 }
@@ -104,6 +106,7 @@ impl Program {
             environment: BTreeMap::new(),
             python: None,
             stdin: Stdin::Closed,
+            modes: Modes::default(),
             without_pytest: None,
         }
     }
@@ -233,6 +236,7 @@ fn configured(name: Option<&str>, root: &Path) -> anyhow::Result<Program> {
         arguments: found.arguments,
         environment: found.environment,
         python: found.python,
+        modes: found.modes,
         stdin: found.stdin.map_or(Stdin::Closed, |path| Stdin::File(root.join(path))),
         ..Program::plain(target, root.join(found.directory))
     })

@@ -1,0 +1,50 @@
+//! The options that say what a run records.
+
+use std::num::NonZeroU64;
+
+use clap::Args;
+
+use crate::launch::Modes;
+use crate::launch::modes::parse_sample;
+
+/// What is recorded.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is recorded")]
+pub struct Arguments {
+    /// Keep every allocation and free in its order, so that any moment can be looked at
+    #[arg(long, hide = true)]
+    record: bool,
+    /// Keep the addresses too
+    #[arg(long, hide = true, requires = "record")]
+    addresses: bool,
+    /// Tell allocations of CPython's own allocators apart
+    #[arg(long, hide = true)]
+    trace_python_allocators: bool,
+    /// Show the C, C++, Rust and Fortran functions between the Python functions
+    #[arg(long, hide = true)]
+    native: bool,
+    /// Record one allocation for each SIZE bytes, by chance; all figures are estimates then
+    #[arg(long, hide = true, value_name = "SIZE", value_parser = parse_sample)]
+    sample: Option<NonZeroU64>,
+    /// Record Python programs that the program starts, too; this is the default
+    #[arg(long, hide = true, overrides_with = "no_follow")]
+    follow: bool,
+    /// Do not record programs that the program starts
+    #[arg(long, hide = true, overrides_with = "follow")]
+    no_follow: bool,
+}
+
+impl Arguments {
+    /// The modes that were chosen.
+    pub fn modes(&self) -> Modes {
+        let chosen = |flag: bool| flag.then_some(true);
+        Modes {
+            record: chosen(self.record),
+            addresses: chosen(self.addresses),
+            trace_python_allocators: chosen(self.trace_python_allocators),
+            native: chosen(self.native),
+            sample: self.sample,
+            follow: if self.no_follow { Some(false) } else { chosen(self.follow) },
+        }
+    }
+}
