@@ -10,7 +10,7 @@ use crate::launch::modes::parse_sample;
 /// What is recorded.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What is recorded")]
-pub struct Arguments {
+pub struct ModeOptions {
     /// Keep every allocation and free in its order, so that any moment can be looked at
     #[arg(long, hide = true)]
     record: bool,
@@ -34,7 +34,7 @@ pub struct Arguments {
     no_follow: bool,
 }
 
-impl Arguments {
+impl ModeOptions {
     /// The modes that were chosen.
     pub fn modes(&self) -> Modes {
         let chosen = |flag: bool| flag.then_some(true);

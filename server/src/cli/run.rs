@@ -42,7 +42,7 @@ pub struct Arguments {
     #[arg(long, value_name = "PYTHON")]
     python: Option<PathBuf>,
     #[command(flatten)]
-    modes: modes::Arguments,
+    modes: modes::ModeOptions,
     /// Use this tracer library instead of the one inside heaphint
     #[arg(long, value_name = "PATH")]
     tracer_library: Option<PathBuf>,

@@ -93,7 +93,9 @@ mod tests {
         let json: Modes = serde_json::from_str(r#"{"tracePythonAllocators": true, "sample": null}"#).unwrap();
         assert_eq!(json.words(), "python-allocators,follow");
         assert!(
-            toml::from_str::<Modes>("sample = '0'").unwrap_err().to_string().contains("at least one byte")
+            toml::from_str::<Modes>("sample = '0 B'").unwrap_err().to_string().contains("at least one byte"),
+            "{}",
+            toml::from_str::<Modes>("sample = '0 B'").unwrap_err()
         );
         assert!(toml::from_str::<Modes>("sampel = '1'").is_err());
     }
