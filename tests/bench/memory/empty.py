@@ -1,0 +1,1 @@
+"""Nothing: what a traced process has in any case."""
