@@ -12,6 +12,9 @@ use heaphint_format::{Capture, PlaceKind, Text};
 /// One entry of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
+    /// The area of pending events that it was written to.
+    pub area: u64,
+    stamp: u64,
     freed: bool,
     site: usize,
     address: u64,
@@ -44,27 +47,33 @@ fn key(kind: PlaceKind, file: Text, line: u32, name: Text) -> PlaceKey {
     (kind as u32, (file.offset, file.len), line, (name.offset, name.len))
 }
 
-/// Reads the complete entries of a log; there are none when the process died before the first.
+/// Reads the complete entries of a log, in the order of their stamps; there are none when the process died before the
+/// first.
 pub fn events(path: &Path) -> Vec<Event> {
     let Ok(mut file) = File::open(path) else { return Vec::new() };
     let mut word = [0; 8];
     if file.read_exact(&mut word).is_err() {
         return Vec::new();
     }
-    let mut bytes = vec![0; u64::from_le_bytes(word) as usize * 32];
+    let mut bytes = vec![0; u64::from_le_bytes(word) as usize * 40];
     file.read_exact(&mut bytes).expect("the log has all its entries");
     let words: Vec<u64> =
         bytes.chunks_exact(8).map(|it| u64::from_le_bytes(it.try_into().expect("eight bytes"))).collect();
-    words
-        .chunks_exact(4)
+    let mut events: Vec<_> = words
+        .chunks_exact(5)
+        .filter(|entry| entry[4] != 0)
         .map(|entry| Event {
+            area: entry[3] >> 32,
+            stamp: entry[4],
             freed: entry[0] & 0xffff_ffff == 1,
             site: (entry[0] >> 32) as usize,
             address: entry[1],
             bytes: entry[2],
             count: entry[3] & 0xffff_ffff,
         })
-        .collect()
+        .collect();
+    events.sort_by_key(|event| (event.stamp, event.area));
+    events
 }
 
 /// What a capture says, in the replay's words.

@@ -1,68 +1,31 @@
-//! Applies the pending events to the tables: all or nothing, whatever moment the process dies at.
+//! Applies pending events to the tables: all or nothing, whatever moment the process dies at.
 //!
-//! What an event does to a site, a place and the totals is said in [`heaphint_format::Totals`]. Here stands in which
-//! order it is written: first the old value goes into the journal, then the new one into the table. An application
-//! saves each record once, however many of its events change it; when the journal is full, it commits what it has
-//! done so far and goes on.
+//! [`crate::ordered`] gives the events of all threads in their order. What an event does to a site, a place and the
+//! totals is said in [`heaphint_format::Totals`]. Here stands in which order it is written: first the old value goes
+//! into the journal, then the new one into the table. An application saves each record once, however many of its
+//! events change it; when the journal is full, it commits what it has done so far and goes on.
 
 use core::mem::offset_of;
 
-use heaphint_format::{
-    Applied, Change, NO_PLACE, PENDING_EVENTS, Pending, PendingEvent, Place, SetNode, Site, Totals,
-};
+use heaphint_format::{Area, NO_PLACE, Pending, Place, SetNode, Site, Totals};
 
-use crate::capture::{CaptureFile, Transaction, header_pair, header_word};
-use crate::crash_points::{self, crash_point};
+use crate::capture::{CaptureFile, Transaction, header_pair};
+use crate::crash_points::crash_point;
+use crate::ordered::Ordered;
 
 const PENDING: usize = offset_of!(SetNode, pending);
 const SITE_PAIRS: usize = size_of::<Site>() / 16;
-/// Pairs that events of one site save at most: those of the site, and of its innermost line.
-const SITE_SAVES: usize = SITE_PAIRS + 1;
+/// Pairs that events of one site save at most: those of the site, of its innermost line, and of the area.
+const SITE_SAVES: usize = SITE_PAIRS + 2;
 /// Pairs that leaving a set saves at most: its line and function, and what is pending at the set above.
 const LEAVE_SAVES: usize = 3;
 
-/// The events that do not stand in the tables yet: the end of the area behind the header.
-pub struct PendingEvents {
-    used: usize,
-    generation: u32,
-    heap_bytes: u64,
-}
-
-impl PendingEvents {
-    pub const fn new() -> Self {
-        Self { used: 0, generation: 1, heap_bytes: 0 }
-    }
-
-    /// The event has happened. `false` when there is no room for another one: then [`CaptureFile::apply`] them.
-    #[inline]
-    #[must_use]
-    pub fn append(&mut self, file: &CaptureFile, site: u32, address: usize, change: Change) -> bool {
-        crash_points::log_event(site, address, change);
-        file.write_event(self.used, PendingEvent::new(self.generation, site, change));
-        self.heap_bytes = match change {
-            Change::Allocated { bytes } => self.heap_bytes.wrapping_add(bytes),
-            Change::Freed { bytes, .. } => self.heap_bytes.wrapping_sub(bytes),
-        };
-        header_word!(file, heap_bytes).store(self.heap_bytes);
-        self.used += 1;
-        self.used < PENDING_EVENTS
-    }
-}
-
-impl CaptureFile {
-    /// Applies all pending events. `now_ms` is noted as the time of peaks that they close.
-    #[inline(never)]
-    pub fn apply(&self, pending: &mut PendingEvents, now_ms: u32) {
-        let generation = pending.generation;
-        let mut application = Application::begin(self, generation);
-        let mut index = 0;
-        while index < pending.used {
-            index = application.apply_run(index, pending.used, now_ms);
-        }
-        let next = Applied { generation, first: 0 }.next_generation();
-        application.commit(next);
-        (pending.used, pending.generation) = (0, next.generation);
-    }
+/// Applies all events of a round. `now_ms` is noted as the time of peaks that they close.
+#[inline(never)]
+pub fn apply(file: &CaptureFile, events: &mut Ordered<'_>, now_ms: u32) {
+    let mut application = Application::begin(file);
+    while application.apply_run(events, now_ms) {}
+    application.commit(events);
 }
 
 /// One application of pending events.
@@ -72,7 +35,6 @@ struct Application<'a> {
     /// Sites and places that are in the journal, at the place of their low bits; plus one.
     saved_sites: [u32; SAVED],
     saved_places: [u32; SAVED],
-    generation: u32,
     /// The current set; what is pending there stands in `totals`.
     set: u32,
     totals: Totals,
@@ -81,14 +43,13 @@ struct Application<'a> {
 const SAVED: usize = 64;
 
 impl<'a> Application<'a> {
-    fn begin(file: &'a CaptureFile, generation: u32) -> Self {
+    fn begin(file: &'a CaptureFile) -> Self {
         let header = file.header();
         let mut application = Self {
             file,
             journal: file.transaction(),
             saved_sites: [0; SAVED],
             saved_places: [0; SAVED],
-            generation,
             set: header.current_set,
             totals: Totals::new(&header, Pending::default()),
         };
@@ -96,55 +57,60 @@ impl<'a> Application<'a> {
         application
     }
 
-    /// Saves what [`Self::commit`] changes.
+    /// Saves what [`Self::commit`] changes, apart from the areas.
     fn save_totals(&mut self) {
         let file = self.file;
         self.journal.save(header_pair!(file, smallest_bytes));
         self.journal.save(header_pair!(file, current_bytes));
         self.journal.save(header_pair!(file, peak_state));
-        self.journal.save(header_pair!(file, applied));
         self.enter(self.set);
     }
 
-    /// Everything done so far counts from now on; `applied` says what is left.
-    fn commit(&mut self, applied: Applied) {
+    /// Everything done so far counts from now on, and each area says how far that is.
+    fn commit(&mut self, events: &mut Ordered<'_>) {
         let (file, totals) = (self.file, self.totals);
         self.put_pending();
         header_pair!(file, smallest_bytes).store([totals.smallest_bytes, totals.largest_bytes]);
         header_pair!(file, current_bytes).store([totals.current_bytes, totals.peak_bytes]);
         let state = u64::from(totals.peak_state) | u64::from(totals.peak_ms) << 32;
         header_pair!(file, peak_state).store([state, self.set.into()]);
-        header_word!(file, applied).store(applied.word());
+        for (area, taken) in events.saved() {
+            file.areas.pair(area, offset_of!(Area, state)).store([taken.applied, taken.stamp]);
+        }
         self.journal.commit();
+        events.committed(file);
     }
 
-    /// Makes room in the journal for so many pairs; the events from `index` on have not been applied.
+    /// Makes room in the journal for so many pairs.
     #[inline]
-    fn make_room(&mut self, pairs: usize, index: usize) {
+    fn make_room(&mut self, pairs: usize, events: &mut Ordered<'_>) {
         if self.journal.room() < pairs {
-            self.commit(Applied { generation: self.generation, first: index as u32 });
+            self.commit(events);
             self.saved_sites = [0; SAVED];
             self.saved_places = [0; SAVED];
             self.save_totals();
         }
     }
 
-    /// Applies the events from `index` on that are of one site; the index of the first of another one.
-    fn apply_run(&mut self, mut index: usize, end: usize, now_ms: u32) -> usize {
+    /// Applies the next events, as far as they are of one site; whether there were any.
+    fn apply_run(&mut self, events: &mut Ordered<'_>, now_ms: u32) -> bool {
         let file = self.file;
-        let mut event = file.event(index);
+        let Some(mut event) = events.next(file) else { return false };
         let id = event.site();
         let site = file.sites.at(id);
         // SAFETY: events are of sites that exist, and the recorder's lock makes this thread the only one here.
         let (set, place) = unsafe { ((*site).set, (*site).place) };
         if set != self.set {
-            self.move_to(set, index);
+            self.move_to(set, events);
         }
-        self.make_room(SITE_SAVES, index);
+        self.make_room(SITE_SAVES, events);
         if is_first(&mut self.saved_sites, id) {
             for pair in 0..SITE_PAIRS {
                 self.journal.save(file.sites.pair(id, pair * 16));
             }
+        }
+        if let Some(area) = events.unsaved() {
+            self.journal.save(file.areas.pair(area, offset_of!(Area, state)));
         }
         let mut place = self.place(place);
         // SAFETY: as above; nothing else refers to the record.
@@ -152,17 +118,12 @@ impl<'a> Application<'a> {
         let mut totals = self.totals;
         loop {
             totals.apply(site, place.as_deref_mut(), event.change(), now_ms, crash_point);
-            index += 1;
-            if index == end {
-                break;
-            }
-            event = file.event(index);
-            if event.site() != id {
-                break;
-            }
+            events.take(&event);
+            let Some(next) = events.next_of_area(file).filter(|next| next.site() == id) else { break };
+            event = next;
         }
         self.totals = totals;
-        index
+        true
     }
 
     /// A place that is to be changed, and is in the journal now.
@@ -181,17 +142,17 @@ impl<'a> Application<'a> {
     /// Makes `to` the current set: applies what is pending at each set that is left, up to the lowest common
     /// ancestor. Sets that are entered have nothing pending. Parents have lower indexes.
     #[inline(never)]
-    fn move_to(&mut self, to: u32, index: usize) {
+    fn move_to(&mut self, to: u32, events: &mut Ordered<'_>) {
         let mut towards = to;
         while self.set != towards {
             if self.set > towards {
-                self.make_room(LEAVE_SAVES, index);
+                self.make_room(LEAVE_SAVES, events);
                 self.leave();
             } else {
                 towards = self.file.sets.get(towards).parent;
             }
         }
-        self.make_room(1, index);
+        self.make_room(1, events);
         self.put_pending();
         self.enter(to);
     }

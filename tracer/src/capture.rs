@@ -11,9 +11,9 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
 
 use heaphint_format::{
-    Applied, Code, DIRECTORY_OFFSET, EXIT_UNKNOWN, Extent, FIXED_BYTES, Fold, Header, JOURNAL_ENTRIES,
-    JOURNAL_OFFSET, Journal, JournalEntry, MAGIC, MAX_EXTENTS, PAGE, PENDING_OFFSET, PendingEvent, Place,
-    Record, Sample, SetNode, Site, Stack, TIMELINE_SLOTS, Table, Text, Thread, VERSION,
+    AREA_EVENTS, Area, AreaState, Code, DIRECTORY_OFFSET, EXIT_UNKNOWN, Extent, FIXED_BYTES, Fold, Header,
+    JOURNAL_ENTRIES, JOURNAL_OFFSET, Journal, JournalEntry, MAGIC, MAX_EXTENTS, MOST_AREAS, PAGE,
+    PendingEvent, Place, Record, Sample, SetNode, Site, Stack, TIMELINE_SLOTS, Table, Text, Thread, VERSION,
 };
 
 use crate::crash_points::crash_point;
@@ -24,6 +24,8 @@ use crate::sys;
 pub const PATH_BYTES: usize = 4096;
 /// Largest single extent.
 const MAX_EXTENT_PAGES: usize = 8192;
+/// Bytes of addresses for the areas; an extent may go beyond the last one.
+const AREAS_RESERVED: usize = 2 * MOST_AREAS * Area::BYTES;
 
 /// Why recording stops: the sentence that goes into the capture.
 pub type Problem = &'static str;
@@ -89,6 +91,23 @@ impl<R: Record> TableMap<R> {
 pub struct SharedWord(*mut u64);
 
 impl SharedWord {
+    /// A word of a mapping that lives as long as recording.
+    #[inline]
+    pub const fn new(at: *mut u64) -> Self {
+        Self(at)
+    }
+
+    pub const fn pointer(self) -> *mut u64 {
+        self.0
+    }
+
+    /// Loads; never after a later load of this thread.
+    #[inline]
+    pub fn acquire(self) -> u64 {
+        // SAFETY: as for `load`.
+        unsafe { AtomicU64::from_ptr(self.0) }.load(Ordering::Acquire)
+    }
+
     #[inline]
     pub fn load(self) -> u64 {
         // SAFETY: the word lies in a mapping that lives as long as recording, and is aligned.
@@ -188,6 +207,7 @@ pub struct CaptureFile {
     pub timeline: TableMap<Sample>,
     observed: TableMap<Sample>,
     pub folds: TableMap<Fold>,
+    pub areas: TableMap<Area>,
     file_pages: u64,
     identity: (u64, u64),
     path: [u8; PATH_BYTES],
@@ -246,6 +266,7 @@ impl CaptureFile {
             timeline: TableMap::new(Table::Timeline),
             observed: TableMap::new(Table::Observed),
             folds: TableMap::new(Table::Folds),
+            areas: TableMap::new(Table::Areas),
         }
     }
 
@@ -276,7 +297,6 @@ impl CaptureFile {
             timeline_stride: 1,
             modes: identity.modes.bits(),
             sample_bytes: identity.modes.sample_bytes,
-            applied: Applied { generation: 1, first: 0 }.word(),
             ..Header::default()
         };
         // SAFETY: the mapping has room for a header and nobody else sees it yet.
@@ -327,20 +347,33 @@ impl CaptureFile {
         unsafe { self.fixed.cast::<Header>().read() }
     }
 
-    /// Writes a pending event: it is there with the last store.
+    /// The event of an area with this number, if it has happened and the one before it is the last of `taken`.
     #[inline]
-    pub fn write_event(&self, index: usize, event: PendingEvent) {
-        const { assert!(offset_of!(PendingEvent, what) == 8) };
-        let offset = PENDING_OFFSET + index * PendingEvent::BYTES;
-        self.fixed_word(offset).store(event.bytes);
-        self.fixed_word(offset + 8).store(event.what);
+    pub fn event(&self, area: u32, taken: AreaState) -> Option<PendingEvent> {
+        let place = taken.applied as usize % AREA_EVENTS * size_of::<PendingEvent>();
+        let word = |offset: usize| self.areas.word(area, offset_of!(Area, events) + place + offset);
+        let stamp = word(offset_of!(PendingEvent, stamp)).acquire();
+        (stamp > taken.stamp).then(|| PendingEvent {
+            bytes: word(offset_of!(PendingEvent, bytes)).load(),
+            what: word(offset_of!(PendingEvent, what)).load(),
+            address: word(offset_of!(PendingEvent, address)).load(),
+            stamp,
+        })
     }
 
-    /// A pending event.
-    #[inline]
-    pub fn event(&self, index: usize) -> PendingEvent {
-        let offset = PENDING_OFFSET + index * PendingEvent::BYTES;
-        PendingEvent { bytes: self.fixed_word(offset).load(), what: self.fixed_word(offset + 8).load() }
+    /// Adds an area, which is empty. It never moves.
+    pub fn add_area(&mut self) -> Result<u32, Problem> {
+        let number = self.areas.len;
+        if number as usize >= MOST_AREAS {
+            return Err(NO_SPACE);
+        }
+        while (number as usize + 1) * Area::BYTES > self.areas.bytes {
+            let (at, size) = self.grow(Table::Areas, self.areas.at, self.areas.bytes)?;
+            (self.areas.at, self.areas.bytes) = (at, size);
+        }
+        self.areas.len = number + 1;
+        self.publish_len(Table::Areas, number + 1);
+        Ok(number)
     }
 
     /// Starts a transaction.
@@ -414,15 +447,13 @@ impl CaptureFile {
             return Err(NO_SPACE);
         }
         let new_bytes = bytes + pages * PAGE;
-        let place = sys::map(
-            null_mut(),
-            new_bytes,
-            libc::PROT_NONE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
-            -1,
-            0,
-        )
-        .ok_or(NO_MAP)?;
+        // Threads write into their areas without the lock, so these have addresses for all that there can be.
+        let stays = table == Table::Areas;
+        let place = if stays && !at.is_null() {
+            at
+        } else {
+            sys::reserve(if stays { AREAS_RESERVED } else { new_bytes }).ok_or(NO_MAP)?
+        };
         let extent = Extent { table: table as u32, pages: pages as u32, first_page: self.file_pages };
         self.file_pages += pages as u64;
         // SAFETY: `count` is below MAX_EXTENTS, so the entry lies inside the directory.
@@ -438,12 +469,14 @@ impl CaptureFile {
                 let length = extent.pages as usize * PAGE;
                 // SAFETY: the reservation covers all extents of the table.
                 let part = unsafe { place.add(filled) };
-                map_shared(part, length, &file, extent.first_page * PAGE as u64).ok_or(NO_MAP)?;
+                if place != at || filled >= bytes {
+                    map_shared(part, length, &file, extent.first_page * PAGE as u64).ok_or(NO_MAP)?;
+                }
                 filled += length;
             }
         }
         self.set_header(offset_of!(Header, extents), count as u32 + 1);
-        if !at.is_null() {
+        if !at.is_null() && place != at {
             // SAFETY: the table is reached through its new place from now on.
             unsafe { sys::unmap(at, bytes) };
         }
@@ -466,6 +499,10 @@ impl CaptureFile {
             )*};
         }
         unmap!(strings, codes, stacks, sites, places, sets, threads, timeline, observed, folds);
+        if !self.areas.at.is_null() {
+            // SAFETY: as above; threads of the parent that wrote there do not exist in this process.
+            unsafe { sys::unmap(self.areas.at, AREAS_RESERVED) };
+        }
         if !self.fixed.is_null() {
             // SAFETY: as above.
             unsafe { sys::unmap(self.fixed, FIXED_BYTES) };
@@ -527,7 +564,7 @@ fn first_extent_pages(table: Table) -> usize {
     match table {
         Table::Timeline | Table::Observed => (TIMELINE_SLOTS * Sample::BYTES).div_ceil(PAGE),
         Table::Threads | Table::Folds => 1,
-        Table::Codes | Table::Sets => 4,
+        Table::Codes | Table::Sets | Table::Areas => 4,
         _ => 16,
     }
 }

@@ -4,13 +4,15 @@
 //! counted from the first event on. `HEAPHINT_EVENT_LOG=/path` names a file that is created for the log:
 //!
 //! ```text
-//! u64   number of entries that are complete
-//! then  entries of 32 bytes: u32 operation (0 allocated, 1 freed), u32 site, u64 address, u64 bytes,
-//!       u32 count (1 when an allocation begins or ends, 0 when part of a mapping goes), u32 zero
+//! u64   number of entries that were begun
+//! then  entries of 40 bytes: u32 operation (0 allocated, 1 freed), u32 site, u64 address, u64 bytes,
+//!       u32 count (1 when an allocation begins or ends, 0 when part of a mapping goes), u32 area,
+//!       u64 the event's stamp, 0 in an entry that is not complete
 //! ```
 //!
 //! An entry is complete before the event's first store into the capture, so a capture equals the replay of all
-//! entries, or of all but the last. Without the feature all of this compiles to nothing.
+//! entries in the order of their stamps, or lacks the last entry of some areas. Without the feature all of this
+//! compiles to nothing.
 
 #[cfg(feature = "crash-points")]
 pub use enabled::{begin, crash_point, log_event};
@@ -25,7 +27,8 @@ mod disabled {
     #[inline(always)]
     pub fn begin() {}
     #[inline(always)]
-    pub fn log_event(_site: u32, _address: usize, _change: heaphint_format::Change) {}
+    pub fn log_event(_area: u32, _stamp: u64, _site: u32, _address: usize, _change: heaphint_format::Change) {
+    }
 }
 
 #[cfg(feature = "crash-points")]
@@ -78,8 +81,9 @@ mod enabled {
         }
     }
 
-    /// Appends to the log; the recorder's lock is held.
-    pub fn log_event(site: u32, address: usize, change: Change) {
+    /// Appends to the log.
+    pub fn log_event(area: u32, stamp: u64, site: u32, address: usize, change: Change) {
+        const ENTRY_BYTES: usize = 40;
         let log = LOG.load(Ordering::Relaxed);
         if log.is_null() {
             return;
@@ -88,18 +92,18 @@ mod enabled {
             Change::Allocated { bytes } => (0, bytes, 1),
             Change::Freed { bytes, whole, .. } => (1u32, bytes, u32::from(whole)),
         };
-        // SAFETY: the log is far longer than any test's events, and the lock makes this thread its only writer.
+        // SAFETY: the log is far longer than any test's events, and each entry has one writer.
         unsafe {
-            let used = log.read();
-            if (used as usize + 2) * 32 > LOG_BYTES {
+            let used = AtomicU64::from_ptr(log).fetch_add(1, Ordering::Relaxed) as usize;
+            if (used + 2) * ENTRY_BYTES > LOG_BYTES {
                 return;
             }
-            let entry = log.add(1 + used as usize * 4);
+            let entry = log.add(1 + used * (ENTRY_BYTES / 8));
             entry.write(u64::from(operation) | u64::from(site) << 32);
             entry.add(1).write(address as u64);
             entry.add(2).write(bytes);
-            entry.add(3).write(u64::from(count));
-            AtomicU64::from_ptr(log).store(used + 1, Ordering::Release);
+            entry.add(3).write(u64::from(count) | u64::from(area) << 32);
+            AtomicU64::from_ptr(entry.add(4)).store(stamp, Ordering::Release);
         }
     }
 }

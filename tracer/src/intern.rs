@@ -1,8 +1,9 @@
 //! From what the interpreter shows (code object, instruction) to the ids of the capture.
 //!
-//! Two small caches answer nearly every question: one from (code, instruction) to (function, line), one from
-//! (caller's stack, code, instruction) to stack. They are keyed by addresses, so each entry carries the number of
-//! code objects that died at its address's place in [`DEATHS`], and is void when that has changed.
+//! Two caches answer nearly every question that the threads' own ([`crate::steps`]) do not: one from (code,
+//! instruction) to (function, line), one from (caller's stack, code, instruction) to stack. They are keyed by
+//! addresses, so each entry carries the number of code objects that died at its address's place in [`DEATHS`], and is
+//! void when that has changed.
 
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -13,6 +14,7 @@ use crate::capture::{CaptureFile, Problem, text_word};
 use crate::folds::Folds;
 use crate::private::{Array, Index, hash, hash_bytes};
 use crate::python::{self, Frame, FrameWords, Marker};
+use crate::steps::Steps;
 
 pub const NO_MEMORY: Problem =
     "there was no memory for the tracer's tables; what was recorded until then is kept";
@@ -23,7 +25,9 @@ static DEATHS: [AtomicU32; DEATH_STAMPS] = [const { AtomicU32::new(0) }; DEATH_S
 /// How many code objects died in all.
 static ALL_DEATHS: AtomicU32 = AtomicU32::new(0);
 
-fn death_stamp(code: usize) -> u32 {
+/// Changes whenever a code object at this address dies.
+#[inline]
+pub fn death_stamp(code: usize) -> u32 {
     let slot = hash(code as u64, 0) as usize % DEATH_STAMPS;
     DEATHS.get(slot).map_or(0, |stamp| stamp.load(Ordering::Relaxed))
 }
@@ -57,6 +61,8 @@ pub struct RawFrame {
     pub in_call: bool,
     /// Whether the stack is one that deep recursion came back to.
     pub is_folded: bool,
+    /// Whether it has this stack at this instruction whenever it is found there.
+    pub is_lasting: bool,
     /// What it was marked with.
     pub marker: Marker,
 }
@@ -66,18 +72,6 @@ impl RawFrame {
     pub fn words(&self) -> FrameWords {
         FrameWords { code: self.code, instruction: self.instruction, previous: core::ptr::null() }
     }
-}
-
-#[derive(Clone, Copy)]
-struct Step {
-    code: usize,
-    instruction: usize,
-    parent: u32,
-    stack: u32,
-    stamp: u32,
-    valid: bool,
-    in_call: bool,
-    is_folded: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -103,7 +97,7 @@ pub struct Interner {
     sets: Index,
     sites: Index,
     folds: Folds,
-    steps: Array<Step>,
+    steps: Steps,
     locations: Array<Location>,
     project: Text,
     directory_in_project: bool,
@@ -145,7 +139,7 @@ impl Interner {
             sets: Index::new(),
             sites: Index::new(),
             folds: Folds::new(),
-            steps: Array::new(),
+            steps: Steps::new(),
             locations: Array::new(),
             project: Text { offset: 0, len: 0 },
             directory_in_project: false,
@@ -196,37 +190,19 @@ impl Interner {
     /// does not show (not begun yet, or the interpreter's own) has its caller's stack.
     #[inline]
     pub fn stack(&mut self, file: &mut CaptureFile, parent: u32, raw: &mut RawFrame) -> Result<u32, Problem> {
-        let stamp = death_stamp(raw.code);
-        let at = hash(raw.code as u64 ^ (u64::from(parent) << 40), raw.instruction as u64) as usize
-            & self.steps.len().wrapping_sub(1);
-        if let Some(step) = self.steps.as_slice().get(at)
-            && step.instruction == raw.instruction
-            && step.code == raw.code
-            && step.parent == parent
-            && step.stamp == stamp
-            && step.valid
-        {
-            raw.stack = step.stack;
-            raw.in_call = step.in_call;
-            raw.is_folded = step.is_folded;
-            return Ok(step.stack);
+        if self.steps.find(parent, raw) {
+            return Ok(raw.stack);
         }
-        self.new_step(file, parent, raw, stamp)
+        self.new_step(file, parent, raw)
     }
 
     #[cold]
-    fn new_step(
-        &mut self,
-        file: &mut CaptureFile,
-        parent: u32,
-        raw: &mut RawFrame,
-        stamp: u32,
-    ) -> Result<u32, Problem> {
+    fn new_step(&mut self, file: &mut CaptureFile, parent: u32, raw: &mut RawFrame) -> Result<u32, Problem> {
         // SAFETY: the frame was read from the calling thread's own chain in this event.
         let visibility = unsafe { python::visibility(raw.frame as *const Frame, &raw.words()) };
         (raw.stack, raw.in_call, raw.is_folded) = (parent, false, false);
         if visibility.is_shown {
-            let (code, line) = self.location(file, raw, stamp)?;
+            let (code, line) = self.location(file, raw)?;
             let folded = self.folds.find(file, parent, code, line);
             raw.is_folded = folded.is_some();
             raw.stack = match folded {
@@ -236,49 +212,19 @@ impl Interner {
             // SAFETY: the frame was read in this event, and has begun.
             raw.in_call = unsafe { python::is_call(raw.code, raw.instruction) };
         }
-        if visibility.is_lasting {
-            self.remember_step(file, parent, raw, stamp)?;
+        raw.is_lasting = visibility.is_lasting;
+        if raw.is_lasting {
+            let places = (file.stacks.len() as usize).next_power_of_two().clamp(FIRST_STEPS, MOST_STEPS);
+            if !self.steps.keep(places, parent, raw) {
+                return Err(NO_MEMORY);
+            }
         }
         Ok(raw.stack)
     }
 
-    fn remember_step(
-        &mut self,
-        file: &CaptureFile,
-        parent: u32,
-        raw: &RawFrame,
-        stamp: u32,
-    ) -> Result<(), Problem> {
-        let wanted = (file.stacks.len() as usize).next_power_of_two().clamp(FIRST_STEPS, MOST_STEPS);
-        if self.steps.len() < wanted {
-            self.steps.release();
-            // SAFETY: a zeroed step is not valid, which is a state of it.
-            self.steps = unsafe { Array::zeroed(wanted) }.ok_or(NO_MEMORY)?;
-        }
-        let at = hash(raw.code as u64 ^ (u64::from(parent) << 40), raw.instruction as u64) as usize
-            & self.steps.len().wrapping_sub(1);
-        if let Some(step) = self.steps.as_mut_slice().get_mut(at) {
-            *step = Step {
-                code: raw.code,
-                instruction: raw.instruction,
-                parent,
-                stack: raw.stack,
-                stamp,
-                valid: true,
-                in_call: raw.in_call,
-                is_folded: raw.is_folded,
-            };
-        }
-        Ok(())
-    }
-
     /// Function and line of a frame that is shown.
-    fn location(
-        &mut self,
-        file: &mut CaptureFile,
-        raw: &RawFrame,
-        stamp: u32,
-    ) -> Result<(u32, u32), Problem> {
+    fn location(&mut self, file: &mut CaptureFile, raw: &RawFrame) -> Result<(u32, u32), Problem> {
+        let stamp = death_stamp(raw.code);
         if self.locations.len() == 0 {
             // SAFETY: a zeroed location is not valid, which is a state of it.
             self.locations = unsafe { Array::zeroed(LOCATIONS) }.ok_or(NO_MEMORY)?;

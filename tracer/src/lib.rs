@@ -2,8 +2,8 @@
 //! each, and aggregates them in the capture file as they happen.
 //!
 //! ```text
-//! hooks ──▶ thread, walk ──▶ intern ──▶ aggregate ──▶ capture (shared file)
-//! (malloc…)  (who, frames)   (ids)      (counters)
+//! hooks ──▶ thread, walk ──▶ steps, intern ──▶ area ──▶ ordered ──▶ aggregate ──▶ capture
+//! (malloc…)  (who, frames)   (ids)             (events)  (of all)    (counters)    (shared file)
 //! ```
 //!
 //! It must never harm the program: no output, no lock that the program can hold, no allocation through the
@@ -16,6 +16,7 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod aggregate;
+mod area;
 mod capture;
 mod crash_points;
 mod folds;
@@ -26,13 +27,18 @@ mod lock;
 mod mappings;
 mod modes;
 mod naming;
+mod numbers;
+mod order;
+mod ordered;
 mod prefetch;
 mod private;
 mod python;
 mod real;
 mod recorder;
 mod start;
+mod steps;
 mod sys;
+mod temporary;
 mod thread;
 mod timeline;
 mod tls;

@@ -1,194 +1,322 @@
-//! Which blocks are live: address to size and site, 16 bytes a slot.
+//! Which blocks are live: address to size, site and thread, 16 bytes a slot; in shards by address, each with its own
+//! lock, which hardly ever two threads want at once.
 
-use crate::prefetch::SLOTS;
+use crate::lock::Lock;
+use crate::prefetch;
 use crate::private::Array;
 
 /// A live block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
+    /// Less than 2 to the power of 28; a capture has room for no more.
     pub site: u32,
     /// Less than [`MOST_BYTES`].
     pub bytes: u64,
-    /// A number less than 8 that the caller chooses.
-    pub owner: u8,
+    /// At most [`OTHER_OWNER`].
+    pub owner: u32,
+    /// The allocation's number; 0 where they are not numbered.
+    pub number: u64,
 }
 
 /// No block has more bytes than user space has addresses.
-pub const MOST_BYTES: u64 = 1 << OWNER_SHIFT;
+pub const MOST_BYTES: u64 = 1 << SIZE_BITS;
+/// Stands in a block for a thread with this index or a higher one; its site knows which.
+pub const OTHER_OWNER: u32 = (1 << (SITE_SHIFT - SIZE_BITS)) - 1;
 
-/// 48 bits of the address and the low 16 of the site, then 45 bits of the size, the owner, and the high 16 of the
-/// site. User space addresses have 47 bits on x86-64 and 48 on aarch64, of which malloc can give a part. An empty
-/// slot has address 0.
+/// 45 bits of the address, whose lowest three are zero, and the low 19 of the site; then 45 bits of the size, the
+/// owner, and the high 9 of the site. User space addresses have 47 bits on x86-64 and 48 on aarch64, of which malloc
+/// can give a part. An empty slot has address 0.
 #[derive(Clone, Copy)]
 struct Slot {
     key: u64,
     value: u64,
 }
 
+const KEY_BITS: u32 = 45;
+const SIZE_BITS: u32 = 45;
+const SITE_SHIFT: u32 = 55;
+
 impl Slot {
+    const EMPTY: Self = Self { key: 0, value: 0 };
+
     #[inline]
-    fn block(self) -> Block {
-        Block {
-            site: ((self.key >> 48) | (self.value >> 48) << 16) as u32,
-            bytes: self.value & (MOST_BYTES - 1),
-            owner: (self.value >> OWNER_SHIFT) as u8 & 7,
+    const fn new(key: u64, block: &Block) -> Self {
+        let site = block.site as u64;
+        Self {
+            key: key | site << KEY_BITS,
+            value: block.bytes
+                | (block.owner as u64) << SIZE_BITS
+                | (site >> (u64::BITS - KEY_BITS)) << SITE_SHIFT,
         }
     }
+
+    #[inline]
+    const fn key(self) -> u64 {
+        self.key & ((1 << KEY_BITS) - 1)
+    }
+
+    #[inline]
+    const fn block(self, number: u64) -> Block {
+        Block {
+            site: (self.key >> KEY_BITS | (self.value >> SITE_SHIFT) << (u64::BITS - KEY_BITS)) as u32,
+            bytes: self.value & (MOST_BYTES - 1),
+            owner: (self.value >> SIZE_BITS) as u32 & OTHER_OWNER,
+            number,
+        }
+    }
+}
+
+/// What of an address tells blocks apart. No allocator gives two blocks that are nearer than eight bytes.
+#[inline]
+const fn key_of(address: usize) -> u64 {
+    (address as u64 >> 3) & ((1 << KEY_BITS) - 1)
+}
+
+/// Spreads keys over 64 bits, the high ones best: the highest choose the shard, the next ones a block's home.
+#[inline]
+const fn spread(key: u64) -> u64 {
+    key.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+const SHARD_BITS: u32 = 5;
+static SHARDS: [Lock<LiveBlocks>; 1 << SHARD_BITS] =
+    [const { Lock::new(LiveBlocks::new()) }; 1 << SHARD_BITS];
+/// Where the slots of each shard are.
+static SLOTS: [prefetch::Slots; 1 << SHARD_BITS] = [const { prefetch::Slots::new() }; 1 << SHARD_BITS];
+
+#[inline]
+const fn shard_of(spread: u64) -> usize {
+    (spread >> (u64::BITS - SHARD_BITS)) as usize
+}
+
+#[inline]
+fn shard(address: usize) -> &'static Lock<LiveBlocks> {
+    let shard = shard_of(spread(key_of(address)));
+    // SAFETY: as many bits as there are shards.
+    unsafe { SHARDS.get_unchecked(shard) }
 }
 
 /// Asks for the memory that an event at this address will touch.
 #[inline]
 pub fn prefetch(address: usize) {
-    SLOTS.ask(spread(address as u64 & ADDRESS_BITS), size_of::<Slot>());
+    let spread = spread(key_of(address));
+    prefetch::line((&raw const *shard(address)).cast());
+    if let Some(slots) = SLOTS.get(shard_of(spread)) {
+        slots.ask(spread << SHARD_BITS, size_of::<Slot>());
+    }
 }
 
-/// Spreads addresses over 64 bits, the high ones best: a block's home is as many of these as the table needs.
+/// Adds a block. `Err` without memory; else the block that had the address, whose end was not seen.
 #[inline]
-fn spread(address: u64) -> u64 {
-    (address >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+pub fn insert(address: usize, block: &Block) -> Result<Option<Block>, ()> {
+    let key = key_of(address);
+    // SAFETY: as many bits as there are shards.
+    let slots = unsafe { SLOTS.get_unchecked(shard_of(spread(key))) };
+    shard(address).lock().insert(key, block, slots)
 }
 
-const ADDRESS_BITS: u64 = (1 << 48) - 1;
-const OWNER_SHIFT: u32 = 45;
+/// Takes the block at an address out of the table.
+#[inline]
+pub fn take(address: usize) -> Option<Block> {
+    shard(address).lock().remove(key_of(address))
+}
+
+/// Forgets all blocks, which are the parent's.
+///
+/// # Safety
+/// Only in a forked child that has a single thread, which is not in here.
+pub unsafe fn forget_after_fork() {
+    for shard in &SHARDS {
+        // SAFETY: the same conditions.
+        unsafe { shard.reset_after_fork() };
+        shard.lock().forget();
+    }
+}
 
 /// Open addressing with linear probing and backward-shift deletion, at most three quarters full.
-pub struct LiveBlocks {
+#[repr(C)]
+struct LiveBlocks {
     slots: Array<Slot>,
-    /// How far [`spread`] is shifted to give a slot; the number of slots is a power of two.
+    /// How far a spread without the shard's bits is shifted to give a slot; there is a power of two of them.
     shift: u32,
     used: usize,
+    /// The number of the allocation in each slot, once one has a number.
+    numbers: Array<u64>,
 }
 
 impl LiveBlocks {
-    pub const fn new() -> Self {
-        Self { slots: Array::new(), shift: 0, used: 0 }
+    const fn new() -> Self {
+        Self { slots: Array::new(), shift: 0, used: 0, numbers: Array::new() }
     }
 
-    /// Adds a block. `Err` without memory; else the block that had the address, whose end was not seen.
     #[inline]
-    pub fn insert(&mut self, address: usize, block: Block) -> Result<Option<Block>, ()> {
-        if self.used * 4 >= self.slots.len() * 3 && !self.grow() {
+    fn insert(&mut self, key: u64, block: &Block, moved: &prefetch::Slots) -> Result<Option<Block>, ()> {
+        if self.used * 4 >= self.slots.len() * 3 && !self.grow(moved) {
             return Err(());
         }
-        let address = address as u64 & ADDRESS_BITS;
-        let site = u64::from(block.site);
-        let slot = Slot {
-            key: address | (site & 0xffff) << 48,
-            value: block.bytes | u64::from(block.owner & 7) << OWNER_SHIFT | (site >> 16) << 48,
-        };
-        let stale = put(self.slots.as_mut_slice(), self.shift, slot);
+        let at = find(self.slots.as_slice(), self.shift, key);
+        let stale = self.block_at(at);
+        if block.number != 0 && !self.set_number(at, block.number) {
+            return Err(());
+        }
+        if let Some(place) = self.slots.as_mut_slice().get_mut(at) {
+            *place = Slot::new(key, block);
+        }
         self.used += usize::from(stale.is_none());
-        Ok(stale.map(Slot::block))
+        Ok(stale)
     }
 
-    /// Takes the block at an address out of the table.
     #[inline]
-    pub fn remove(&mut self, address: usize) -> Option<Block> {
-        let slots = self.slots.as_mut_slice();
-        let mask = slots.len().wrapping_sub(1);
-        let address = address as u64 & ADDRESS_BITS;
-        let mut at = home(address, self.shift);
-        let found = loop {
-            let slot = slots.get(at)?;
-            match slot.key & ADDRESS_BITS {
-                key if key == address => break *slot,
-                0 => return None,
-                _ => at = (at + 1) & mask,
-            }
-        };
+    fn remove(&mut self, key: u64) -> Option<Block> {
+        let at = find(self.slots.as_slice(), self.shift, key);
+        let found = self.block_at(at)?;
         self.used -= 1;
-        let next = slots.get((at + 1) & mask).is_some_and(|slot| slot.key & ADDRESS_BITS != 0);
+        let slots = self.slots.as_mut_slice();
+        let next = (at + 1) & slots.len().wrapping_sub(1);
+        let is_run = slots.get(next).is_some_and(|slot| slot.key() != 0);
         if let Some(place) = slots.get_mut(at) {
-            *place = Slot { key: 0, value: 0 };
+            *place = Slot::EMPTY;
         }
-        if next {
-            close_gap(slots, self.shift, at);
+        if is_run {
+            self.close_gap(at);
         }
-        Some(found.block())
+        Some(found)
+    }
+
+    /// The block in a slot, if there is one.
+    #[inline]
+    fn block_at(&self, at: usize) -> Option<Block> {
+        let slot = self.slots.as_slice().get(at).filter(|slot| slot.key() != 0)?;
+        Some(slot.block(self.numbers.as_slice().get(at).copied().unwrap_or(0)))
+    }
+
+    /// Notes the number of the allocation in a slot; false without memory.
+    fn set_number(&mut self, at: usize, number: u64) -> bool {
+        if self.numbers.len() == 0 {
+            // SAFETY: any bytes are numbers.
+            let Some(numbers) = (unsafe { Array::zeroed(self.slots.len()) }) else { return false };
+            self.numbers = numbers;
+        }
+        if let Some(place) = self.numbers.as_mut_slice().get_mut(at) {
+            *place = number;
+        }
+        true
+    }
+
+    /// Moves later slots of the same run back, so that no empty one hides them.
+    #[inline(never)]
+    fn close_gap(&mut self, mut gap: usize) {
+        let mask = self.slots.len().wrapping_sub(1);
+        let slots = self.slots.as_mut_slice();
+        let numbers = self.numbers.as_mut_slice();
+        let mut at = gap;
+        loop {
+            at = (at + 1) & mask;
+            let Some(slot) = slots.get(at).copied().filter(|slot| slot.key() != 0) else { break };
+            let home = home(slot.key(), self.shift);
+            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(gap) & mask) {
+                for (place, value) in [(gap, slot), (at, Slot::EMPTY)] {
+                    if let Some(place) = slots.get_mut(place) {
+                        *place = value;
+                    }
+                }
+                if let Some(number) = numbers.get(at).copied()
+                    && let Some(place) = numbers.get_mut(gap)
+                {
+                    *place = number;
+                }
+                gap = at;
+            }
+        }
     }
 
     #[cold]
-    fn grow(&mut self) -> bool {
-        let capacity = (self.slots.len() * 2).max(4096);
+    fn grow(&mut self, moved: &prefetch::Slots) -> bool {
+        let capacity = (self.slots.len() * 2).max(FIRST_SLOTS);
         // SAFETY: a zeroed slot is an empty one.
-        let Some(mut slots) = (unsafe { Array::zeroed(capacity) }) else { return false };
-        self.shift = u64::BITS - capacity.ilog2();
-        for slot in self.slots.as_slice().iter().filter(|slot| slot.key & ADDRESS_BITS != 0) {
-            put(slots.as_mut_slice(), self.shift, *slot);
+        let Some(slots) = (unsafe { Array::zeroed(capacity) }) else { return false };
+        let shift = u64::BITS - capacity.ilog2();
+        let mut grown = Self { slots, shift, used: self.used, numbers: Array::new() };
+        for (at, slot) in self.slots.as_slice().iter().enumerate().filter(|(_, slot)| slot.key() != 0) {
+            let place = find(grown.slots.as_slice(), shift, slot.key());
+            let number = self.numbers.as_slice().get(at).copied().unwrap_or(0);
+            if number != 0 && !grown.set_number(place, number) {
+                return false;
+            }
+            if let Some(place) = grown.slots.as_mut_slice().get_mut(place) {
+                *place = *slot;
+            }
         }
-        SLOTS.moved(slots.as_mut_slice().as_mut_ptr().cast(), self.shift);
+        moved.moved(grown.slots.as_mut_slice().as_mut_ptr().cast(), shift);
         self.slots.release();
-        self.slots = slots;
+        self.numbers.release();
+        *self = grown;
         true
     }
+
+    /// Forgets all blocks, without giving back their memory.
+    fn forget(&mut self) {
+        *self = Self::new();
+    }
 }
+
+const FIRST_SLOTS: usize = 256;
 
 #[inline]
-fn home(address: u64, shift: u32) -> usize {
-    spread(address).wrapping_shr(shift) as usize
+const fn home(key: u64, shift: u32) -> usize {
+    (spread(key) << SHARD_BITS).wrapping_shr(shift) as usize
 }
 
-/// Writes a slot; the one with its address that stood there before.
+/// The slot with this key, or the empty one where it would be.
 #[inline]
-fn put(slots: &mut [Slot], shift: u32, slot: Slot) -> Option<Slot> {
+fn find(slots: &[Slot], shift: u32, key: u64) -> usize {
     let mask = slots.len().wrapping_sub(1);
-    let address = slot.key & ADDRESS_BITS;
-    let mut at = home(address, shift);
-    while let Some(place) = slots.get_mut(at) {
-        let other = place.key & ADDRESS_BITS;
-        if other == 0 || other == address {
-            let before = core::mem::replace(place, slot);
-            return (other != 0).then_some(before);
-        }
+    let mut at = home(key, shift);
+    while slots.get(at).is_some_and(|slot| slot.key() != 0 && slot.key() != key) {
         at = (at + 1) & mask;
     }
-    None
-}
-
-/// Moves later slots of the same run back, so that no empty one hides them.
-#[inline(never)]
-fn close_gap(slots: &mut [Slot], shift: u32, mut gap: usize) {
-    let mask = slots.len().wrapping_sub(1);
-    let mut at = gap;
-    loop {
-        at = (at + 1) & mask;
-        let Some(slot) = slots.get(at).copied() else { break };
-        let address = slot.key & ADDRESS_BITS;
-        if address == 0 {
-            break;
-        }
-        if (at.wrapping_sub(home(address, shift)) & mask) >= (at.wrapping_sub(gap) & mask) {
-            for (place, value) in [(gap, slot), (at, Slot { key: 0, value: 0 })] {
-                if let Some(place) = slots.get_mut(place) {
-                    *place = value;
-                }
-            }
-            gap = at;
-        }
-    }
+    at
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_block_comes_back_once() {
-        let mut live = LiveBlocks::new();
-        let block =
-            |i: usize| Block { site: (i * 70_001) as u32, bytes: (i as u64) << 20, owner: i as u8 & 7 };
-        let address = |i: usize| 0x7f00_0000_0000 + i * 16;
-        for i in 0..20_000 {
-            assert_eq!(live.insert(address(i), block(i)), Ok(None));
+    fn every_block_comes_back(numbered: u64) {
+        let (mut live, moved) = (LiveBlocks::new(), prefetch::Slots::new());
+        let block = |i: usize| Block {
+            site: (i * 13_001) as u32,
+            bytes: (i as u64) << 20,
+            owner: i as u32 & OTHER_OWNER,
+            number: i as u64 * numbered,
+        };
+        // A shard's keys have their high bits in common.
+        let keys: Vec<u64> = (1..)
+            .map(|i| key_of(0x7f00_0000_0000 + i * 16))
+            .filter(|key| shard_of(spread(*key)) == 3)
+            .take(20_000)
+            .collect();
+        for (i, key) in keys.iter().enumerate() {
+            assert_eq!(live.insert(*key, &block(i), &moved), Ok(None));
         }
-        assert_eq!(live.insert(address(1), block(1)), Ok(Some(block(1))));
-        for i in (0..20_000).step_by(3) {
-            assert_eq!(live.remove(address(i)), Some(block(i)));
-            assert_eq!(live.remove(address(i)), None);
+        assert_eq!(live.insert(keys[1], &block(1), &moved), Ok(Some(block(1))));
+        for (i, key) in keys.iter().enumerate().step_by(3) {
+            assert_eq!(live.remove(*key), Some(block(i)));
+            assert_eq!(live.remove(*key), None);
         }
-        for i in 0..20_000 {
-            assert_eq!(live.remove(address(i)), (i % 3 != 0).then(|| block(i)));
+        for (i, key) in keys.iter().enumerate() {
+            assert_eq!(live.remove(*key), (i % 3 != 0).then(|| block(i)));
         }
         assert_eq!(live.used, 0);
+    }
+
+    #[test]
+    fn every_block_comes_back_once() {
+        every_block_comes_back(0);
+    }
+
+    #[test]
+    fn every_block_comes_back_with_its_number() {
+        every_block_comes_back(1 << 31);
     }
 }

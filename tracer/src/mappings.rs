@@ -8,6 +8,7 @@ struct Mapping {
     start: usize,
     end: usize,
     site: u32,
+    number: u64,
     /// The same in all pieces of one allocation.
     origin: u32,
     /// Whether there may be other pieces.
@@ -18,6 +19,8 @@ struct Mapping {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Removed {
     pub site: u32,
+    /// The allocation's number; 0 where they are not numbered.
+    pub number: u64,
     pub start: usize,
     pub bytes: u64,
     /// True when nothing of the allocation is left.
@@ -37,10 +40,16 @@ impl Mappings {
 
     /// Adds a range that overlaps no other. `false` without memory.
     #[must_use]
-    pub fn insert(&mut self, start: usize, bytes: usize, site: u32) -> bool {
+    pub fn insert(&mut self, start: usize, bytes: usize, site: u32, number: u64) -> bool {
         self.origins = self.origins.wrapping_add(1);
-        let mapping =
-            Mapping { start, end: start.saturating_add(bytes), site, origin: self.origins, split: false };
+        let mapping = Mapping {
+            start,
+            end: start.saturating_add(bytes),
+            site,
+            number,
+            origin: self.origins,
+            split: false,
+        };
         self.add(mapping)
     }
 
@@ -64,7 +73,13 @@ impl Mappings {
         let is_piece = |other: &Mapping| other.origin == mapping.origin;
         let others =
             kept_before || kept_after || mapping.split && self.ranges.as_slice().iter().any(is_piece);
-        Some(Removed { site: mapping.site, start: from, bytes: (to - from) as u64, last: !others })
+        Some(Removed {
+            site: mapping.site,
+            number: mapping.number,
+            start: from,
+            bytes: (to - from) as u64,
+            last: !others,
+        })
     }
 }
 
@@ -84,7 +99,7 @@ mod tests {
     #[test]
     fn an_allocation_ends_with_its_last_piece() {
         let mut mappings = Mappings::new();
-        assert!(mappings.insert(0x1000, 0x5000, 1));
+        assert!(mappings.insert(0x1000, 0x5000, 1, 7));
         assert_eq!(removed(&mut mappings, 0x2000, 0x3000), (0x1000, 0));
         assert_eq!(removed(&mut mappings, 0x4000, 0x5000), (0x1000, 0));
         assert_eq!(removed(&mut mappings, 0x1000, 0x2000), (0x1000, 0));
@@ -95,7 +110,7 @@ mod tests {
     #[test]
     fn one_call_may_end_several() {
         let mut mappings = Mappings::new();
-        assert!(mappings.insert(0x5000, 0x1000, 1) && mappings.insert(0x1000, 0x4000, 2));
+        assert!(mappings.insert(0x5000, 0x1000, 1, 7) && mappings.insert(0x1000, 0x4000, 2, 8));
         assert_eq!(removed(&mut mappings, 0x3000, 0x5800), (0x2800, 0));
         assert_eq!(removed(&mut mappings, 0x1000, 0x6000), (0x2800, 2));
     }

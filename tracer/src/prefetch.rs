@@ -7,19 +7,18 @@
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
-const LINE: usize = 64;
-
-/// Where the live blocks' slots are, as of the last time they moved.
+/// Where the slots of a table of live blocks are, as of the last time they moved.
 #[repr(align(16))]
 pub struct Slots {
     first: AtomicPtr<u8>,
     shift: AtomicU32,
 }
 
-/// See [`Slots`].
-pub static SLOTS: Slots = Slots { first: AtomicPtr::new(null_mut()), shift: AtomicU32::new(63) };
-
 impl Slots {
+    pub const fn new() -> Self {
+        Self { first: AtomicPtr::new(null_mut()), shift: AtomicU32::new(63) }
+    }
+
     /// The slots have moved; a slot's number is the high bits of its address's spread.
     pub fn moved(&self, first: *mut u8, shift: u32) {
         self.first.store(first, Ordering::Relaxed);
@@ -31,14 +30,6 @@ impl Slots {
     pub fn ask(&self, spread: u64, slot_bytes: usize) {
         let slot = spread.wrapping_shr(self.shift.load(Ordering::Relaxed)) as usize;
         line(self.first.load(Ordering::Relaxed).wrapping_add(slot * slot_bytes));
-    }
-}
-
-/// Asks for `N` lines that follow each other.
-#[inline]
-pub fn lines<const N: usize>(at: *const u8) {
-    for i in 0..N {
-        line(at.wrapping_add(i * LINE));
     }
 }
 

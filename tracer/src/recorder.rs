@@ -1,25 +1,27 @@
 //! The recorder: from an event of a thread to the capture.
+//!
+//! An event takes the recorder's lock only when there is something new: a stack or site that its thread has not met
+//! lately, a mapping, an area that is full, a sample that is due.
 
 use core::ffi::CStr;
 use core::mem::offset_of;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use heaphint_format::{Allocator, Change, Header, Site, Status, StopReason, Text};
 
-use crate::aggregate::PendingEvents;
+use crate::area::OwnArea;
 use crate::capture::{CaptureFile, Identity, Problem, text_word};
-use crate::crash_points;
 use crate::intern::Interner;
-use crate::live::{self, Block, LiveBlocks, MOST_BYTES};
+use crate::live::{self, Block, MOST_BYTES, OTHER_OWNER};
 use crate::lock::Lock;
 use crate::mappings::{Mappings, Removed};
 use crate::naming::NAME_BYTES;
-use crate::prefetch;
+use crate::order::{Round, Rounds};
+use crate::ordered::{Ordered, Sources};
 use crate::private::Array;
-use crate::python;
-use crate::sys;
-use crate::thread::{FreeThreads, LastSite, Thread};
-use crate::timeline::Timeline;
+use crate::thread::{FreeThreads, MOST_THREADS, Thread};
+use crate::timeline::{self, Timeline};
+use crate::{aggregate, crash_points, numbers, order, python, sys, temporary};
 
 const NO_MEMORY: Problem =
     "there was no memory for the tracer's tables; what was recorded until then is kept";
@@ -27,9 +29,6 @@ const NO_MEMORY: Problem =
 /// Events of a thread between two looks at the clock, unless one is large.
 const EVENTS_PER_TICK: u32 = 16;
 const LARGE_BYTES: usize = 64 * 1024;
-
-/// Stands in a block for a thread with this index or a higher one; its site knows which.
-const OTHER_OWNER: u8 = 7;
 
 /// The only one.
 pub static RECORDER: Lock<Recorder> = Lock::new(Recorder::new());
@@ -60,19 +59,22 @@ pub struct ForkPage {
 pub static MODE: ForkPage =
     ForkPage { mode: AtomicU32::new(mode::UNDECIDED), restarting: AtomicU32::new(0), rest: [0; 4088] };
 
-/// Everything that the events of all threads change. What every event needs comes first, side by side.
-#[repr(C)]
+/// Set once it stands in the capture why frames are missing.
+static REFUSAL_IS_NOTED: AtomicBool = AtomicBool::new(false);
+
+/// Everything that threads have in common, apart from the live blocks.
 pub struct Recorder {
     recording: bool,
-    refusal_noted: bool,
     pid: u32,
-    pending: PendingEvents,
-    live: LiveBlocks,
-    /// Each thread's last allocation, by its index; what is freed while it stands here was temporary.
-    last_allocation: Array<usize>,
+    rounds: Rounds,
+    sources: Sources,
     timeline: Timeline,
     pub file: CaptureFile,
     pub free_threads: FreeThreads,
+    /// Areas whose threads have ended.
+    free_areas: Array<u32>,
+    /// For threads without an area of their own.
+    spare_area: OwnArea,
     mappings: Mappings,
     interner: Interner,
 }
@@ -82,14 +84,14 @@ impl Recorder {
         Self {
             file: CaptureFile::new(),
             free_threads: FreeThreads::new(),
+            free_areas: Array::new(),
+            spare_area: OwnArea::NONE,
             interner: Interner::new(),
-            pending: PendingEvents::new(),
-            live: LiveBlocks::new(),
             mappings: Mappings::new(),
-            last_allocation: Array::new(),
+            rounds: Rounds::new(),
+            sources: Sources::new(),
             timeline: Timeline::new(),
             recording: false,
-            refusal_noted: false,
             pid: 0,
         }
     }
@@ -98,9 +100,14 @@ impl Recorder {
     pub fn begin(&mut self, path: &CStr, identity: &Identity<'_>) -> Result<(), Problem> {
         self.file.create(path, identity)?;
         self.interner.set_project(&mut self.file, identity.project, identity.directory)?;
-        if !self.last_allocation.push(0) {
+        let spare = self.file.add_area()?;
+        self.spare_area = OwnArea::new(&self.file, spare);
+        if !temporary::begin() {
             return Err(NO_MEMORY);
         }
+        order::begin();
+        numbers::begin(identity.modes.record);
+        REFUSAL_IS_NOTED.store(false, Ordering::Relaxed);
         self.timeline.start();
         crash_points::begin();
         self.recording = true;
@@ -109,7 +116,12 @@ impl Recorder {
     }
 
     /// Starts over in a forked child: the parent's capture and tables are the parent's.
-    pub fn abandon(&mut self) {
+    ///
+    /// # Safety
+    /// The child has a single thread, which is not inside a hook.
+    pub unsafe fn abandon(&mut self) {
+        // SAFETY: the same conditions.
+        unsafe { live::forget_after_fork() };
         self.file.detach();
         *self = Self::new();
     }
@@ -121,7 +133,7 @@ impl Recorder {
 
     /// Adds a thread to the capture; its index, 0 when there are too many. A thread that allocates in its last
     /// moments, after its record was given up, has its old index.
-    pub fn add_thread(&mut self, tid: u32, name: &[u8], most: u32) -> u32 {
+    pub fn add_thread(&mut self, tid: u32, name: &[u8]) -> u32 {
         /// Thread ids are used again much later than this.
         const RECENT: u32 = 256;
         let count = self.file.threads.len();
@@ -129,17 +141,41 @@ impl Recorder {
         if let Some(index) = recent.find(|index| self.file.threads.get(*index).tid == tid) {
             return index;
         }
-        if !self.recording || count >= most {
+        if !self.recording || count >= MOST_THREADS {
             return 0;
         }
-        let added = self.interner.text(&mut self.file, name).and_then(|name| {
-            let index = self.file.push_thread(heaphint_format::Thread { tid, reserved: 0, name })?;
-            if self.last_allocation.push(0) { Ok(index) } else { Err(NO_MEMORY) }
-        });
+        let added = self
+            .interner
+            .text(&mut self.file, name)
+            .and_then(|name| self.file.push_thread(heaphint_format::Thread { tid, reserved: 0, name }));
         added.unwrap_or_else(|problem| {
             self.fail(problem);
             0
         })
+    }
+
+    /// An area for a thread that begins to have events. Without room for one more it has none.
+    pub fn area(&mut self) -> OwnArea {
+        if !self.recording {
+            return OwnArea::NONE;
+        }
+        let free = self.free_areas.as_slice().last().copied();
+        self.free_areas.truncate(self.free_areas.len().saturating_sub(1));
+        match free.map_or_else(|| self.file.add_area(), Ok) {
+            Ok(number) => OwnArea::new(&self.file, number),
+            Err(_) => OwnArea::NONE,
+        }
+    }
+
+    /// A thread ends, and its area is for others.
+    pub fn give_back(&mut self, area: &mut OwnArea) {
+        if self.recording && area.exists() && self.is_of_this_process() {
+            self.apply(area.number, timeline::now_ms());
+            area.publish_heap_bytes();
+            // Without memory the area is not used again.
+            let _ = self.free_areas.push(area.number);
+        }
+        *area = OwnArea::NONE;
     }
 
     /// Ends recording in an orderly way.
@@ -150,7 +186,7 @@ impl Recorder {
         let _errno = sys::ErrnoGuard::new();
         self.recording = false;
         MODE.mode.store(mode::INERT, Ordering::Relaxed);
-        self.apply_pending();
+        self.apply_round(&Round::of_all(), timeline::now_ms());
         self.timeline.finish(&self.file);
         self.file.set_header(offset_of!(Header, stop_reason), reason as u32);
         self.file.set_header(offset_of!(Header, status), Status::Finished as u32);
@@ -172,104 +208,83 @@ impl Recorder {
         }
     }
 
-    /// Why frames are missing is noted as soon as it is known: the process may be killed later.
-    pub fn note_refusal(&mut self) {
-        if self.recording
-            && !self.refusal_noted
-            && let Some(reason) = python::refusal()
-        {
-            self.refusal_noted = true;
-            self.note(offset_of!(Header, frames_problem), reason);
-        }
-    }
-
     fn note(&mut self, field: usize, text: &str) {
         // Without room for the sentence the capture simply lacks it.
         let text = self.file.add_text(text.as_bytes()).unwrap_or_default();
         self.file.set_text(field, text);
     }
 
-    fn allocate(
-        &mut self,
-        thread: &mut Thread,
-        known_frames: usize,
-        address: usize,
-        bytes: u64,
-        allocator: Allocator,
-    ) -> Result<(), Problem> {
-        let stack = self.stack_id(thread, known_frames)?;
-        #[cfg(feature = "frame-oracle")]
-        crate::walk_check::compare(thread.stack.frames(), |parent, frame| {
-            self.interner.stack(&mut self.file, parent, frame)
-        })?;
-        let key = Site::key(thread.index, allocator);
-        let mut last = thread.last_site;
-        if last.stack != stack || last.key != key {
-            let site = self.interner.site(&mut self.file, stack, key)?;
-            last = LastSite { stack, key, site };
-            thread.last_site = last;
-        }
-        let LastSite { site, .. } = last;
-        let is_mapping = matches!(allocator, Allocator::Mmap | Allocator::Mremap);
-        let bytes = if is_mapping { bytes } else { bytes.min(MOST_BYTES - 1) };
-        if is_mapping {
-            // Whatever was mapped there is gone, or the kernel would not have given the range.
-            self.unmap(address, address.saturating_add(bytes as usize));
-            if !self.mappings.insert(address, bytes as usize, site) {
-                return Err(NO_MEMORY);
-            }
-        } else {
-            let block = Block { site, bytes, owner: thread.index.min(OTHER_OWNER.into()) as u8 };
-            match self.live.insert(address, block) {
-                Ok(None) => {}
-                Ok(Some(stale)) => self.free(address, stale),
-                Err(()) => return Err(NO_MEMORY),
-            }
-        }
-        self.change(site, address, Change::Allocated { bytes });
-        if thread.index != 0
-            && let Some(last) = self.last_allocation.as_mut_slice().get_mut(thread.index as usize)
-        {
-            *last = address;
-        }
-        self.tick(thread, bytes as usize);
-        Ok(())
+    /// Applies the events of the threads that have some, in a thread that has this area.
+    fn apply(&mut self, own: u32, now_ms: u32) {
+        let round = self.rounds.begin(own, self.file.areas.len());
+        let changes = self.apply_round(&round, now_ms);
+        self.rounds.end(changes);
     }
 
-    /// Looks at the clock now and then.
-    #[inline]
-    fn tick(&mut self, thread: &mut Thread, bytes: usize) {
-        thread.unticked += 1;
-        if thread.unticked >= EVENTS_PER_TICK || bytes >= LARGE_BYTES {
-            thread.unticked = 0;
-            let before_ms = self.timeline.now_ms;
-            if self.timeline.look() {
-                self.file.apply(&mut self.pending, before_ms);
-                self.timeline.sample(&self.file);
-            }
-            thread.naming.tick(self.timeline.now_ms);
+    /// Applies events; how often their order went from one thread to another.
+    fn apply_round(&mut self, round: &Round, now_ms: u32) -> u32 {
+        let mut events = Ordered::new(&self.file, round, &mut self.sources);
+        aggregate::apply(&self.file, &mut events, now_ms);
+        events.changes
+    }
+
+    /// Takes a sample.
+    fn sample(&mut self, area: u32, before_ms: u32, now_ms: u32) {
+        if self.recording && timeline::is_due(now_ms) {
+            self.apply(area, before_ms);
+            self.timeline.sample(&self.file, now_ms);
         }
     }
 
-    /// The id of the thread's stack, whose outermost `known` frames have theirs.
-    #[inline]
-    fn stack_id(&mut self, thread: &mut Thread, known: usize) -> Result<u32, Problem> {
+    /// An event of a thread whose area had no room for it.
+    #[cold]
+    fn append(&mut self, thread: &mut Thread, event: &Event) {
+        if !self.recording {
+            return;
+        }
+        if !thread.area.exists() {
+            if !event.append_to(&mut self.spare_area) {
+                self.apply(self.spare_area.number, thread.now_ms);
+                let _ = event.append_to(&mut self.spare_area);
+            }
+            return;
+        }
+        self.apply(thread.area.number, thread.now_ms);
+        if !event.append_to(&mut thread.area) {
+            // Only a later round takes it if its stamp was read before another one's cut; there is none left.
+            self.apply_round(&Round::of_all(), thread.now_ms);
+            let _ = event.append_to(&mut thread.area);
+        }
+    }
+
+    /// The stack of the thread's frames, of which the first `known` have theirs.
+    fn stack(&mut self, thread: &mut Thread, known: usize) -> Result<u32, Problem> {
         let frames = thread.stack.frames();
-        let stack = match self.interner.stacks(&mut self.file, frames, known) {
+        let outer = known.checked_sub(1).and_then(|i| frames.get(i));
+        let mut parent = outer.map_or(0, |raw| raw.stack);
+        let innermost = match self.interner.stacks(&mut self.file, frames, known) {
             Ok(stack) => stack,
             Err(problem) => {
                 thread.stack.clear();
                 return Err(problem);
             }
         };
-        if thread.naming.is_due() {
-            self.name_thread(thread)?;
+        for raw in thread.stack.frames().iter().skip(known) {
+            if raw.is_lasting {
+                thread.known.keep_step(parent, raw);
+            }
+            parent = raw.stack;
         }
-        Ok(stack)
+        Ok(innermost)
+    }
+
+    fn site(&mut self, thread: &mut Thread, stack: u32, key: u32) -> Result<u32, Problem> {
+        let site = self.interner.site(&mut self.file, stack, key)?;
+        thread.known.keep_site(stack, key, site);
+        Ok(site)
     }
 
     /// Notes the thread's name, if it has another one now.
-    #[cold]
     fn name_thread(&mut self, thread: &mut Thread) -> Result<(), Problem> {
         let mut buffer = [0; NAME_BYTES];
         let name = thread.naming.ask(thread.stack.frames(), &mut buffer);
@@ -283,132 +298,228 @@ impl Recorder {
         Ok(())
     }
 
-    /// A block was freed, and is out of the table already.
-    fn free(&mut self, address: usize, block: Block) {
-        let Block { site, bytes, owner } = block;
-        let thread = if owner == OTHER_OWNER { self.thread_of(site) } else { owner.into() };
-        let temporary = self.is_last_allocation(thread, address);
-        self.change(site, address, Change::Freed { bytes, whole: true, temporary });
+    /// A range has been mapped.
+    fn map(&mut self, thread: &mut Thread, site: u32, address: usize, bytes: u64) -> Result<(), Problem> {
+        // Whatever was mapped there is gone, or the kernel would not have given the range.
+        self.unmap(thread, address, address.saturating_add(bytes as usize));
+        let number = thread.numbers.next();
+        if !self.mappings.insert(address, bytes as usize, site, number) {
+            return Err(NO_MEMORY);
+        }
+        self.happened(thread, &Event { site, address, number, change: Change::Allocated { bytes } });
+        Ok(())
     }
 
     /// A range is not mapped any more.
-    fn unmap(&mut self, start: usize, end: usize) {
-        while let Some(removed) = self.mappings.remove(start, end) {
-            self.unmapped(removed);
+    fn unmap(&mut self, thread: &mut Thread, start: usize, end: usize) {
+        while let Some(Removed { site, number, start, bytes, last }) = self.mappings.remove(start, end) {
+            let temporary = last && temporary::is_last(self.thread_of(site), start);
+            let change = Change::Freed { bytes, whole: last, temporary };
+            self.happened(thread, &Event { site, address: start, number, change });
         }
     }
 
-    fn unmapped(&mut self, Removed { site, start, bytes, last }: Removed) {
-        let temporary = last && self.is_last_allocation(self.thread_of(site), start);
-        self.change(site, start, Change::Freed { bytes, whole: last, temporary });
-    }
-
-    fn thread_of(&self, site: u32) -> usize {
-        self.file.sites.get(site).thread() as usize
-    }
-
-    #[inline]
-    fn is_last_allocation(&self, thread: usize, address: usize) -> bool {
-        self.last_allocation.as_slice().get(thread) == Some(&address)
-    }
-
-    #[inline]
-    fn change(&mut self, site: u32, address: usize, change: Change) {
-        if !self.pending.append(&self.file, site, address, change) {
-            self.apply_pending();
+    fn happened(&mut self, thread: &mut Thread, event: &Event) {
+        if !event.append_to(&mut thread.area) {
+            self.append(thread, event);
         }
     }
 
-    fn apply_pending(&mut self) {
-        self.file.apply(&mut self.pending, self.timeline.now_ms);
+    fn thread_of(&self, site: u32) -> u32 {
+        self.file.sites.get(site).thread()
     }
+}
+
+/// What has happened at an address.
+struct Event {
+    site: u32,
+    address: usize,
+    number: u64,
+    change: Change,
+}
+
+impl Event {
+    #[inline]
+    fn append_to(&self, area: &mut OwnArea) -> bool {
+        area.append(self.site, self.address, self.number, self.change)
+    }
+
+    #[inline]
+    fn happened(self, thread: &mut Thread) {
+        if !self.append_to(&mut thread.area) {
+            RECORDER.lock().append(thread, &self);
+        }
+    }
+}
+
+/// Whether the next event counts. (Hooks have seen that recording goes on.)
+#[inline]
+fn may_record() -> bool {
+    if python::is_finalizing() {
+        RECORDER.lock().stop(StopReason::InterpreterShutdown);
+        return false;
+    }
+    true
 }
 
 /// An allocation has succeeded.
 #[inline]
 pub fn allocated(thread: &mut Thread, address: usize, bytes: usize, allocator: Allocator) {
-    if python::is_finalizing() {
-        RECORDER.lock().stop(StopReason::InterpreterShutdown);
+    if !may_record() {
         return;
     }
     // While the stack is read, the memory for the rest is on its way.
     live::prefetch(address);
-    prefetch::lines::<2>((&raw const RECORDER).cast());
     let walk_start = python::walk_start();
-    let known_frames = if let Some(start) = walk_start {
+    let known = if let Some(start) = walk_start {
         thread.stack.walk(start)
     } else {
         python::on_event();
+        note_refusal();
         thread.stack.clear();
         0
     };
-    let mut recorder = RECORDER.lock();
-    if walk_start.is_none() {
-        recorder.note_refusal();
+    if let Err(problem) = allocate(thread, known, address, bytes as u64, allocator) {
+        RECORDER.lock().fail(problem);
     }
-    if !recorder.recording {
-        return;
-    }
-    if let Err(problem) = recorder.allocate(thread, known_frames, address, bytes as u64, allocator) {
-        recorder.fail(problem);
-    }
-    drop(recorder);
     if let Some(start) = walk_start {
         thread.stack.mark(start.marking());
     }
 }
 
+#[inline]
+fn allocate(
+    thread: &mut Thread,
+    known: usize,
+    address: usize,
+    bytes: u64,
+    allocator: Allocator,
+) -> Result<(), Problem> {
+    let stack = stack_id(thread, known)?;
+    let key = Site::key(thread.index, allocator);
+    let site = match thread.known.site(stack, key) {
+        Some(site) => site,
+        None => RECORDER.lock().site(thread, stack, key)?,
+    };
+    if matches!(allocator, Allocator::Mmap | Allocator::Mremap) {
+        RECORDER.lock().map(thread, site, address, bytes)?;
+    } else {
+        let bytes = bytes.min(MOST_BYTES - 1);
+        let owner = thread.index.min(OTHER_OWNER);
+        let number = thread.numbers.next();
+        match live::insert(address, &Block { site, bytes, owner, number }) {
+            Ok(None) => {}
+            Ok(Some(stale)) => free(thread, address, &stale),
+            Err(()) => return Err(NO_MEMORY),
+        }
+        Event { site, address, number, change: Change::Allocated { bytes } }.happened(thread);
+    }
+    temporary::allocated(thread.index, address);
+    tick(thread, bytes as usize);
+    Ok(())
+}
+
+/// The thread's stack; the outermost `known` of its frames have theirs.
+#[inline]
+fn stack_id(thread: &mut Thread, known: usize) -> Result<u32, Problem> {
+    let frames = thread.stack.frames();
+    let found = thread.known.stacks(frames, known);
+    let stack = if found < frames.len() {
+        RECORDER.lock().stack(thread, found)?
+    } else {
+        frames.last().map_or(0, |innermost| innermost.stack)
+    };
+    if thread.naming.is_due() {
+        RECORDER.lock().name_thread(thread)?;
+    }
+    #[cfg(feature = "frame-oracle")]
+    {
+        let mut recorder = RECORDER.lock();
+        let Recorder { interner, file, .. } = &mut *recorder;
+        crate::walk_check::compare(thread.stack.frames(), |parent, frame| {
+            interner.stack(file, parent, frame)
+        })?;
+    }
+    Ok(stack)
+}
+
+/// Looks at the clock now and then.
+#[inline]
+fn tick(thread: &mut Thread, bytes: usize) {
+    thread.unticked += 1;
+    if thread.unticked >= EVENTS_PER_TICK || bytes >= LARGE_BYTES {
+        thread.unticked = 0;
+        let now_ms = timeline::now_ms();
+        let before_ms = core::mem::replace(&mut thread.now_ms, now_ms);
+        if timeline::is_due(now_ms) {
+            RECORDER.lock().sample(thread.area.number, before_ms, now_ms);
+        }
+        thread.naming.tick(now_ms);
+    }
+}
+
+/// Why frames are missing is noted as soon as it is known: the process may be killed later.
+#[cold]
+pub fn note_refusal() {
+    if let Some(reason) = python::refusal()
+        && !REFUSAL_IS_NOTED.load(Ordering::Relaxed)
+    {
+        let mut recorder = RECORDER.lock();
+        if recorder.recording && !REFUSAL_IS_NOTED.swap(true, Ordering::Relaxed) {
+            recorder.note(offset_of!(Header, frames_problem), reason);
+        }
+    }
+}
+
+/// A block was freed, and is out of the table already.
+#[inline]
+fn free(thread: &mut Thread, address: usize, block: &Block) {
+    let Block { site, bytes, owner, number } = *block;
+    let owner = if owner == OTHER_OWNER { RECORDER.lock().thread_of(site) } else { owner };
+    let temporary = temporary::is_last(owner, address);
+    let change = Change::Freed { bytes, whole: true, temporary };
+    Event { site, address, number, change }.happened(thread);
+}
+
 /// Takes a block out of the table before it is really freed: afterwards its address may be another thread's.
 #[inline]
 pub fn take(address: usize) -> Option<Block> {
-    RECORDER.lock().live.remove(address)
+    live::take(address)
 }
 
 /// A block that was taken has been freed.
 #[inline]
-pub fn freed(address: usize, block: Block) {
-    let mut recorder = RECORDER.lock();
-    if recorder.may_record() {
-        recorder.free(address, block);
+pub fn freed(thread: &mut Thread, address: usize, block: &Block) {
+    if may_record() {
+        free(thread, address, block);
     }
 }
 
 /// Takes a block and frees it in one step.
 #[inline]
-pub fn take_and_free(address: usize) {
-    live::prefetch(address);
-    let mut recorder = RECORDER.lock();
-    if recorder.may_record()
-        && let Some(block) = recorder.live.remove(address)
+pub fn take_and_free(thread: &mut Thread, address: usize) {
+    if may_record()
+        && let Some(block) = live::take(address)
     {
-        recorder.free(address, block);
+        free(thread, address, &block);
     }
 }
 
 /// Puts back a block that was taken and is not freed after all.
-pub fn put_back(address: usize, block: Block) {
-    let mut recorder = RECORDER.lock();
-    if recorder.live.insert(address, block).is_err() {
-        recorder.fail(NO_MEMORY);
+pub fn put_back(address: usize, block: &Block) {
+    if live::insert(address, block).is_err() {
+        RECORDER.lock().fail(NO_MEMORY);
     }
 }
 
-impl Recorder {
-    /// Whether the next event counts.
-    #[inline]
-    fn may_record(&mut self) -> bool {
-        if python::is_finalizing() {
-            self.stop(StopReason::InterpreterShutdown);
-        }
-        self.recording
-    }
-}
-
-/// Calls `unmap`, which unmaps a range, with the tables held: between the kernel's step and ours no other thread
+/// Calls `unmap`, which unmaps a range, with the mappings held: between the kernel's step and ours no other thread
 /// may map the same addresses. `unmap` says whether the kernel did it.
-pub fn unmapping(start: usize, end: usize, unmap: impl FnOnce() -> bool) {
+pub fn unmapping(thread: &mut Thread, start: usize, end: usize, unmap: impl FnOnce() -> bool) {
     let mut recorder = RECORDER.lock();
-    if unmap() && recorder.may_record() {
-        recorder.unmap(start, end);
+    if python::is_finalizing() {
+        recorder.stop(StopReason::InterpreterShutdown);
+    }
+    if unmap() && recorder.recording {
+        recorder.unmap(thread, start, end);
     }
 }

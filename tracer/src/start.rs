@@ -8,7 +8,7 @@ use crate::hooks::register_exit_hook;
 use crate::modes::Modes;
 use crate::private::Array;
 use crate::python::{self, Detection};
-use crate::recorder::{MODE, RECORDER, mode};
+use crate::recorder::{self, MODE, RECORDER, mode};
 use crate::{intern, real, sys, thread};
 
 const CAPTURE: &CStr = c"HEAPHINT_CAPTURE";
@@ -93,7 +93,7 @@ pub fn begin_with_interpreter() -> bool {
     // The kill tests read their variables in `begin`.
     restore_environment();
     if begun {
-        RECORDER.lock().note_refusal();
+        recorder::note_refusal();
         BEGAN.store(true, Ordering::Relaxed);
         MODE.mode.store(mode::RECORDING, Ordering::Relaxed);
     }
@@ -113,7 +113,8 @@ pub fn start_over_after_fork() -> bool {
         SETTINGS.reset_after_fork();
     }
     thread::forget_after_fork();
-    RECORDER.lock().abandon();
+    // SAFETY: as above.
+    unsafe { RECORDER.lock().abandon() };
     let begun = begin(true).is_ok();
     let next = if begun { mode::RECORDING } else { mode::INERT };
     MODE.mode.store(next, Ordering::Relaxed);

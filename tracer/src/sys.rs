@@ -35,6 +35,12 @@ pub fn map(
     (result > 0).then_some(result as *mut u8)
 }
 
+/// Addresses without memory.
+pub fn reserve(bytes: usize) -> Option<*mut u8> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    map(core::ptr::null_mut(), bytes, libc::PROT_NONE, flags, -1, 0)
+}
+
 /// Private zeroed memory.
 pub fn map_private(bytes: usize) -> Option<*mut u8> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
@@ -137,6 +143,14 @@ pub fn clock_ms(clock: libc::clockid_t) -> u64 {
     // SAFETY: the buffer is a timespec.
     unsafe { libc::clock_gettime(clock, &raw mut time) };
     time.tv_sec as u64 * 1000 + time.tv_nsec as u64 / 1_000_000
+}
+
+/// Nanoseconds of a clock that only goes forward, and is the same for all threads.
+pub fn clock_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the buffer is a timespec.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// The kernel's id of the calling thread.

@@ -4,13 +4,16 @@ use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use crate::area::OwnArea;
 use crate::naming::Naming;
-use crate::recorder::RECORDER;
+use crate::numbers::Numbers;
+use crate::recorder::{MODE, RECORDER, mode};
+use crate::steps::Known;
 use crate::walk::RememberedStack;
 use crate::{sys, tls};
 
 /// Threads that a capture tells apart; all others share entry 0.
-const MOST_THREADS: u32 = 4096;
+pub const MOST_THREADS: u32 = 4096;
 
 /// A thread's record. Its memory is used again after the thread has ended.
 pub struct Thread {
@@ -19,26 +22,18 @@ pub struct Thread {
     /// Index in the capture.
     pub index: u32,
     pub stack: RememberedStack,
-    /// The last (stack, allocator) and its site.
-    pub last_site: LastSite,
+    /// Its pending events.
+    pub area: OwnArea,
+    /// Stacks and sites that it has met lately.
+    pub known: Known,
+    pub numbers: Numbers,
     /// Events since the clock was looked at.
     pub unticked: u32,
+    /// The clock as it was then, milliseconds since recording began.
+    pub now_ms: u32,
     pub naming: Naming,
     destructor_rounds: u32,
     next_free: *mut Thread,
-}
-
-/// See [`Thread::last_site`].
-#[derive(Clone, Copy)]
-pub struct LastSite {
-    pub stack: u32,
-    pub key: u32,
-    pub site: u32,
-}
-
-impl LastSite {
-    /// Matches nothing: no key is 0, since allocators begin at 6.
-    pub const NONE: Self = Self { stack: 0, key: 0, site: 0 };
 }
 
 impl Thread {
@@ -47,8 +42,11 @@ impl Thread {
             inside: 0,
             index: 0,
             stack: RememberedStack::new(),
-            last_site: LastSite::NONE,
+            area: OwnArea::NONE,
+            known: Known::new(),
+            numbers: Numbers::NONE,
             unticked: 0,
+            now_ms: 0,
             naming: Naming::new(),
             destructor_rounds: 0,
             next_free: null_mut(),
@@ -150,12 +148,13 @@ fn register() -> Option<&'static mut Thread> {
         let is_main = tid == sys::process_id();
         // SAFETY: the record belongs to this thread now.
         let name = unsafe { (*thread).naming.begin(&mut name, is_main) };
-        let index = recorder.add_thread(tid, name, MOST_THREADS);
+        let index = recorder.add_thread(tid, name);
+        let area = recorder.area();
         // SAFETY: the same.
         unsafe {
             (*thread).index = index;
+            (*thread).area = area;
             (*thread).inside = 0;
-            (*thread).last_site = LastSite::NONE;
             (*thread).destructor_rounds = 0;
         }
         thread
@@ -188,7 +187,14 @@ extern "C" fn thread_ends(record: *mut c_void) {
         }
     }
     tls::set(null_mut());
-    RECORDER.lock().free_threads.put(thread);
+    if MODE.mode.load(Ordering::Relaxed) == mode::UNDECIDED {
+        // A forked child without a capture: the record is its parent's, and so may be whoever holds the lock.
+        return;
+    }
+    let mut recorder = RECORDER.lock();
+    // SAFETY: the record is this thread's until it is put back.
+    recorder.give_back(unsafe { &mut (*thread).area });
+    recorder.free_threads.put(thread);
 }
 
 /// Forgets the calling thread's record, which belongs to the parent process.

@@ -4,60 +4,72 @@
 //! system calls refuse a process with several.
 
 use core::mem::offset_of;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use heaphint_format::{Header, Sample, Thinning};
 
 use crate::capture::{CaptureFile, header_word};
 use crate::sys;
 
-/// Clock and slots.
+/// When recording began, milliseconds of the monotonic clock.
+static START_MS: AtomicU64 = AtomicU64::new(0);
+/// When the next sample is due, milliseconds since recording began.
+static DUE_MS: AtomicU32 = AtomicU32::new(0);
+
+/// Milliseconds since recording began, without the clock's finest digits.
+pub fn now_ms() -> u32 {
+    since_start(libc::CLOCK_MONOTONIC_COARSE)
+}
+
+/// Whether it is time for a sample.
+pub fn is_due(now_ms: u32) -> bool {
+    now_ms >= DUE_MS.load(Ordering::Relaxed)
+}
+
+fn since_start(clock: libc::clockid_t) -> u32 {
+    let now_ms = sys::clock_ms(clock).saturating_sub(START_MS.load(Ordering::Relaxed));
+    u32::try_from(now_ms).unwrap_or(u32::MAX)
+}
+
+/// The slots.
 pub struct Timeline {
     thinning: Thinning,
-    start_ms: u64,
-    /// Milliseconds since recording began, as of the last look at the clock.
-    pub now_ms: u32,
 }
 
 impl Timeline {
     pub const fn new() -> Self {
-        Self { thinning: Thinning::new(), start_ms: 0, now_ms: 0 }
+        Self { thinning: Thinning::new() }
     }
 
     /// Starts the clock.
     pub fn start(&mut self) {
-        *self = Self { start_ms: sys::clock_ms(libc::CLOCK_MONOTONIC), ..Self::new() };
-    }
-
-    /// Looks at the clock; whether it is time for a sample.
-    pub fn look(&mut self) -> bool {
-        let now_ms = sys::clock_ms(libc::CLOCK_MONOTONIC_COARSE).saturating_sub(self.start_ms);
-        self.now_ms = u32::try_from(now_ms).unwrap_or(u32::MAX);
-        self.thinning.wants(self.now_ms)
+        *self = Self::new();
+        START_MS.store(sys::clock_ms(libc::CLOCK_MONOTONIC), Ordering::Relaxed);
+        DUE_MS.store(0, Ordering::Relaxed);
     }
 
     /// Takes the last sample, with the exact time and the kernel's own record of the largest RSS.
     pub fn finish(&mut self, file: &CaptureFile) {
-        let now_ms = sys::clock_ms(libc::CLOCK_MONOTONIC).saturating_sub(self.start_ms);
-        self.now_ms = u32::try_from(now_ms).unwrap_or(u32::MAX);
-        self.sample(file);
+        self.sample(file, since_start(libc::CLOCK_MONOTONIC));
         self.note_rss(file, peak_rss_bytes());
     }
 
-    /// Takes a sample, after [`Self::look`] said so.
+    /// Takes a sample, after all events have been applied.
     #[cold]
-    pub fn sample(&mut self, file: &CaptureFile) {
+    pub fn sample(&mut self, file: &CaptureFile, now_ms: u32) {
         let _errno = sys::ErrnoGuard::new();
         let slot_word = |slot: usize, offset: usize| file.timeline.word(slot as u32, offset);
-        let (slot, tick_plus_one) = self.thinning.place(self.now_ms, |slot| slot_word(slot, 0).load() as u32);
+        let (slot, tick_plus_one) = self.thinning.place(now_ms, |slot| slot_word(slot, 0).load() as u32);
         let rss_bytes = rss_bytes();
         // An empty slot first: the process may die between any two stores.
         slot_word(slot, 0).store(0);
         slot_word(slot, offset_of!(Sample, rss_bytes)).store(rss_bytes);
-        slot_word(slot, offset_of!(Sample, heap_bytes)).store(header_word!(file, heap_bytes).load());
-        slot_word(slot, 0).store(u64::from(tick_plus_one) | u64::from(self.now_ms) << 32);
+        slot_word(slot, offset_of!(Sample, heap_bytes)).store(header_word!(file, current_bytes).load());
+        slot_word(slot, 0).store(u64::from(tick_plus_one) | u64::from(now_ms) << 32);
         file.set_header(offset_of!(Header, timeline_stride), self.thinning.stride);
-        file.set_header(offset_of!(Header, elapsed_ms), self.now_ms);
+        file.set_header(offset_of!(Header, elapsed_ms), now_ms);
         self.note_rss(file, rss_bytes);
+        DUE_MS.store(self.thinning.next_ms(), Ordering::Relaxed);
     }
 
     fn note_rss(&self, file: &CaptureFile, bytes: u64) {

@@ -27,6 +27,9 @@ impl Word for Text {
     }
 }
 
+/// A thread's part of [`Header::heap_bytes`] is behind by less than so many bytes.
+pub const HEAP_BYTES_STEP: u64 = 64 * 1024;
+
 record! {
     /// Page 0. Everything above `status` is written before recording begins.
     Header [256] {
@@ -82,7 +85,7 @@ record! {
         modes: u32,
         /// Bytes between two allocations that are sampled, on average; 0 when all are recorded.
         sample_bytes: u32,
-        /// Live tracked bytes, without the pending events. From here to `applied`, words change in pairs of 16 aligned
+        /// Live tracked bytes, without the pending events. From here to `reserved`, words change in pairs of 16 aligned
         /// bytes, when pending events are applied.
         current_bytes: u64,
         /// Live tracked bytes at the last closed peak.
@@ -97,9 +100,11 @@ record! {
         current_set: u32,
         /// Zero.
         reserved: u32,
-        /// Which events are pending; see [`crate::Applied`]. 0 in version 1, which has none.
+        /// Which events are pending in version 2: generation in the high half, index of the first in the low one. 0 in
+        /// version 1, which has none, and from version 3 on: see [`crate::AreaState`].
         applied: u64,
-        /// Live tracked bytes with the pending events; 0 in version 1. For those who look at the header alone.
+        /// About how many tracked bytes live, with the pending events, for those who look at the header alone: each
+        /// thread's part may be [`crate::HEAP_BYTES_STEP`] behind. 0 in version 1.
         heap_bytes: u64,
     }
 }

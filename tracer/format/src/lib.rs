@@ -5,7 +5,7 @@
 //! file can be read while the process runs.
 //!
 //! ```text
-//! page 0      Header: who, when, status, table lengths, totals; behind it the PendingEvents
+//! page 0      Header: who, when, status, table lengths, totals
 //! page 1-2    extent directory: which pages of the file belong to which table, in order
 //! page 3      Journal: old values of the words that are being changed
 //! page 4...   extents of the tables (a table is the concatenation of its extents)
@@ -19,7 +19,7 @@
 #![no_std]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic))]
 
-#[cfg(feature = "read")]
+#[cfg(any(test, feature = "read"))]
 extern crate alloc;
 
 mod header;
@@ -31,10 +31,14 @@ mod record;
 mod tables;
 mod timeline;
 mod totals;
+#[cfg(feature = "read")]
+mod version_2;
 
-pub use header::{EXIT_UNKNOWN, Extent, Header, MAX_EXTENTS, Mode, Status, StopReason, Text};
+pub use header::{
+    EXIT_UNKNOWN, Extent, HEAP_BYTES_STEP, Header, MAX_EXTENTS, Mode, Status, StopReason, Text,
+};
 pub use journal::{JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET, Journal, JournalEntry};
-pub use pending::{Applied, Change, MAX_GENERATION, PENDING_EVENTS, PENDING_OFFSET, PendingEvent};
+pub use pending::{AREA_EVENTS, Area, AreaState, Change, MOST_AREAS, NO_STAMP, PendingEvent, earliest};
 #[cfg(feature = "read")]
 pub use read::{Capture, ReadError};
 pub use record::{Record, Word};
@@ -48,7 +52,7 @@ pub use totals::{Pending, Totals};
 /// First bytes of every capture.
 pub const MAGIC: [u8; 8] = *b"HEAPHINT";
 /// Version of the layout. A reader refuses newer ones and reads every older one.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Unit of extents, in bytes.
 pub const PAGE: usize = 4096;
 /// Byte offset of the extent directory.

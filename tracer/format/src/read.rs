@@ -5,10 +5,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::{
-    Applied, Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Fold, Header, JOURNAL_ENTRIES,
-    JOURNAL_ENTRIES_OFFSET, JOURNAL_OFFSET, JournalEntry, MAGIC, MAX_EXTENTS, NO_PLACE, PAGE, PENDING_EVENTS,
-    PENDING_OFFSET, Pending, PendingEvent, Place, Record, Sample, SetNode, Site, Stack, Status, Table, Text,
-    Thinning, Thread, Totals, VERSION, Word,
+    Area, AreaState, Change, Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Fold, Header, JOURNAL_ENTRIES,
+    JOURNAL_ENTRIES_OFFSET, JOURNAL_OFFSET, JournalEntry, MAGIC, MAX_EXTENTS, MOST_AREAS, NO_PLACE, NO_STAMP,
+    PAGE, Pending, Place, Record, Sample, SetNode, Site, Stack, Status, Table, Text, Thinning, Thread,
+    Totals, VERSION, Word, earliest, version_2,
 };
 
 /// Why bytes are no capture.
@@ -121,7 +121,12 @@ impl Capture {
         };
         let mut sets = tables.records(Table::Sets, &header, &mut capture.damaged);
         capture.check_references();
-        capture.apply_pending(&mut sets, &tables.fixed);
+        for (site, change) in version_2::pending(&tables.fixed, header.applied) {
+            capture.apply(&mut sets, site, change);
+        }
+        let areas: Vec<Area> = tables.records(Table::Areas, &header, &mut capture.damaged);
+        capture.damaged |= areas.len() > MOST_AREAS;
+        capture.apply_pending(&mut sets, areas.get(..MOST_AREAS).unwrap_or(&areas));
         capture.settle(sets);
         let observed = tables.records(Table::Observed, &header, &mut capture.damaged);
         capture.merge_samples(observed);
@@ -204,53 +209,49 @@ impl Capture {
         self.damaged |= damaged;
     }
 
-    /// Applies the events that do not stand in the tables yet.
-    fn apply_pending(&mut self, sets: &mut [SetNode], fixed: &[u8]) {
-        let Applied { generation, first } = Applied::from_word(self.header.applied);
-        let pending = fixed.get(PENDING_OFFSET..).unwrap_or_default().chunks_exact(PendingEvent::BYTES);
-        let events = pending
-            .take(PENDING_EVENTS)
-            .skip(first as usize)
-            .map_while(PendingEvent::decode)
-            .take_while(|event| generation != 0 && event.generation() == generation);
-        for event in events {
-            let Some(site) = self.sites.get_mut(event.site() as usize) else {
-                self.damaged = true;
-                break;
-            };
-            let set = site.set;
-            if set != self.header.current_set {
-                self.settle_set(sets, set);
+    /// Applies the events that do not stand in the tables yet, in their order.
+    fn apply_pending(&mut self, sets: &mut [SetNode], areas: &[Area]) {
+        let mut taken: Vec<AreaState> = areas.iter().map(|area| area.state).collect();
+        let next = |(area, taken): (&Area, &AreaState)| area.event(taken.applied, taken.stamp);
+        let stamp_of = |pair: (&Area, &AreaState)| next(pair).map_or(NO_STAMP, |event| event.stamp);
+        while let Some((at, until)) = earliest(areas.iter().zip(&taken).map(stamp_of)) {
+            let (Some(area), Some(taken)) = (areas.get(at), taken.get_mut(at)) else { break };
+            while let Some(event) = next((area, taken)).filter(|event| event.stamp <= until) {
+                self.apply(sets, event.site(), event.change());
+                *taken = AreaState { applied: taken.applied.wrapping_add(1), stamp: event.stamp };
             }
-            let at = self.header.current_set as usize;
-            let (Some(site), Some(set)) = (self.sites.get_mut(event.site() as usize), sets.get_mut(at))
-            else {
-                self.damaged = true;
-                break;
-            };
-            let mut totals = Totals::new(&self.header, Pending::of(set));
-            let place = self.places.get_mut(site.place as usize);
-            totals.apply(site, place, event.change(), self.header.elapsed_ms, || ());
-            let Totals {
-                current_bytes,
-                peak_bytes,
-                peak_state,
-                peak_ms,
-                smallest_bytes,
-                largest_bytes,
-                pending,
-            } = totals;
-            pending.store_in(set);
-            self.header = Header {
-                current_bytes,
-                peak_bytes,
-                peak_state,
-                peak_ms,
-                smallest_bytes,
-                largest_bytes,
-                ..self.header
-            };
         }
+    }
+
+    /// Applies an event.
+    fn apply(&mut self, sets: &mut [SetNode], site: u32, change: Change) {
+        let Some(set) = self.sites.get(site as usize).map(|site| site.set) else {
+            self.damaged = true;
+            return;
+        };
+        if set != self.header.current_set {
+            self.settle_set(sets, set);
+        }
+        let at = self.header.current_set as usize;
+        let (Some(site), Some(set)) = (self.sites.get_mut(site as usize), sets.get_mut(at)) else {
+            self.damaged = true;
+            return;
+        };
+        let mut totals = Totals::new(&self.header, Pending::of(set));
+        let place = self.places.get_mut(site.place as usize);
+        totals.apply(site, place, change, self.header.elapsed_ms, || ());
+        let Totals { current_bytes, peak_bytes, peak_state, peak_ms, smallest_bytes, largest_bytes, pending } =
+            totals;
+        pending.store_in(set);
+        self.header = Header {
+            current_bytes,
+            peak_bytes,
+            peak_state,
+            peak_ms,
+            smallest_bytes,
+            largest_bytes,
+            ..self.header
+        };
     }
 
     /// Makes `to` the current set: applies what is pending at each node that is left, up to the lowest common

@@ -30,11 +30,13 @@ pub enum Table {
     Observed = 9,
     /// [`Fold`].
     Folds = 10,
+    /// [`crate::Area`]: one for each thread that lives.
+    Areas = 11,
 }
 
 impl Table {
     /// All tables that have extents.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Strings,
         Self::Codes,
         Self::Stacks,
@@ -45,6 +47,7 @@ impl Table {
         Self::Timeline,
         Self::Observed,
         Self::Folds,
+        Self::Areas,
     ];
 }
 

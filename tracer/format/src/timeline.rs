@@ -45,6 +45,12 @@ impl Thinning {
         elapsed_ms / TIMELINE_TICK_MS / self.stride != self.last_step
     }
 
+    /// When the next sample would be kept, milliseconds since recording began; 0 before the first one.
+    #[must_use]
+    pub const fn next_ms(&self) -> u32 {
+        self.last_step.wrapping_add(1).saturating_mul(self.stride).saturating_mul(TIMELINE_TICK_MS)
+    }
+
     /// The slot for a sample at `elapsed_ms` and its `tick_plus_one`. `tick_in_slot` reads a slot's
     /// `tick_plus_one`. Call only after [`Self::wants`]; `stride` may have grown afterwards.
     pub fn place(&mut self, elapsed_ms: u32, tick_in_slot: impl Fn(usize) -> u32) -> (usize, u32) {

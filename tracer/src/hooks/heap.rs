@@ -77,9 +77,9 @@ extern "C" fn free(block: *mut c_void) {
     if block.is_null() || real::is_bootstrap(block) {
         return;
     }
-    let inside = enter();
-    if inside.is_some() {
-        recorder::take_and_free(block as usize);
+    let mut inside = enter();
+    if let Some(thread) = &mut inside {
+        recorder::take_and_free(thread, block as usize);
     }
     // SAFETY: the block is the program's own, and out of our tables.
     unsafe { call::free(block) }
@@ -115,9 +115,9 @@ extern "C" fn realloc(block: *mut c_void, bytes: usize) -> *mut c_void {
     let was_freed = !new.is_null() || (bytes == 0 && !block.is_null());
     if let Some(taken) = taken {
         if was_freed {
-            recorder::freed(block as usize, taken);
+            recorder::freed(&mut thread, block as usize, &taken);
         } else {
-            recorder::put_back(block as usize, taken);
+            recorder::put_back(block as usize, &taken);
         }
     }
     if !new.is_null() {

@@ -40,11 +40,9 @@ unsafe extern "C" fn munmap(at: *mut c_void, bytes: usize) -> c_int {
     let inside = enter();
     // SAFETY: the arguments are the program's own.
     let unmap = || unsafe { call::munmap(at, bytes) };
-    if inside.is_none() {
-        return unmap();
-    }
+    let Some(mut thread) = inside else { return unmap() };
     let mut result = -1;
-    recorder::unmapping(at as usize, page_end(at, bytes), || {
+    recorder::unmapping(&mut thread, at as usize, page_end(at, bytes), || {
         result = unmap();
         result == 0
     });
@@ -74,7 +72,7 @@ unsafe extern "C" fn mremap(
     let Some(mut thread) = inside else { return remap() };
     let keeps_old = old_bytes == 0 || flags & libc::MREMAP_DONTUNMAP != 0;
     let mut mapped = libc::MAP_FAILED;
-    recorder::unmapping(at as usize, page_end(at, old_bytes), || {
+    recorder::unmapping(&mut thread, at as usize, page_end(at, old_bytes), || {
         mapped = remap();
         mapped != libc::MAP_FAILED && !keeps_old
     });
