@@ -54,8 +54,9 @@ impl Totals {
         let delta = match change {
             Change::Allocated { bytes } => bytes,
             Change::Freed { bytes, .. } => {
-                if self.peak_state & 1 == 0 {
-                    // The first free after growth closes the peak.
+                if self.peak_state & 1 == 0 && bytes > 0 {
+                    // The first free after growth closes the peak. A free of nothing leaves the heap at its peak, and
+                    // the later moment counts.
                     self.peak_bytes = self.current_bytes;
                     self.peak_state = self.peak_state.wrapping_add(1);
                     self.peak_ms = now_ms;

@@ -1,11 +1,10 @@
 //! From records to a capture: Memray's own numbers become functions, stacks and threads, and its events are counted.
 
-use std::collections::HashMap;
-
 use heaphint_analysis::records::{
     Aggregator, Allocation, Events, FunctionId, History, Program, StackId, Tables, ThreadId, Totals,
 };
 use heaphint_analysis::{Allocator, Capture};
+use rustc_hash::FxHashMap;
 
 use crate::line_table::line_at;
 use crate::record::{MUNMAP, is_simple_free};
@@ -49,9 +48,9 @@ pub fn replay<E: Events>(reader: &mut Reader<'_>, events: E) -> E {
 struct Names {
     python_version: u32,
     libraries: Vec<String>,
-    codes: HashMap<u64, (FunctionId, Code)>,
+    codes: FxHashMap<u64, (FunctionId, Code)>,
     /// Functions and lines of (code object, instruction).
-    frames: HashMap<(u64, i64), (FunctionId, u32)>,
+    frames: FxHashMap<(u64, i64), (FunctionId, u32)>,
 }
 
 impl Names {
@@ -61,8 +60,8 @@ impl Names {
         Self {
             python_version: header.python_version,
             libraries: libraries.map(|path| format!("{}/", path.trim_end_matches('/'))).collect(),
-            codes: HashMap::new(),
-            frames: HashMap::new(),
+            codes: FxHashMap::default(),
+            frames: FxHashMap::default(),
         }
     }
 
@@ -111,7 +110,7 @@ struct Replay<E> {
     names: Names,
     events: E,
     threads: Vec<Thread>,
-    numbers: HashMap<u64, usize>,
+    numbers: FxHashMap<u64, usize>,
     current: usize,
     main_tid: u64,
     skipped_frames: u64,
@@ -124,7 +123,7 @@ impl<E: Events> Replay<E> {
             names: Names::new(header),
             events,
             threads: Vec::new(),
-            numbers: HashMap::new(),
+            numbers: FxHashMap::default(),
             current: 0,
             main_tid: header.main_tid,
             skipped_frames: header.skipped_frames_on_main_tid,
@@ -196,7 +195,7 @@ impl<E: Events> Replay<E> {
 struct Sums {
     names: Names,
     tables: Tables,
-    frames: HashMap<u64, (u64, i64)>,
+    frames: FxHashMap<u64, (u64, i64)>,
     /// Frame and parent of each node; node 0 has neither.
     nodes: Vec<(u64, u64)>,
     sums: Vec<Aggregated>,
@@ -212,7 +211,7 @@ impl Sums {
         Self {
             names: Names::new(header),
             tables: Tables::new(),
-            frames: HashMap::new(),
+            frames: FxHashMap::default(),
             nodes: vec![(0, 0)],
             sums: Vec::new(),
             timeline: Vec::new(),

@@ -73,6 +73,21 @@ impl<'a> Input<'a> {
     /// LEB128, unsigned.
     #[inline]
     pub fn varint(&mut self) -> Decoded<u64> {
+        // Most numbers are short.
+        if let Some([first, second, ..]) = self.buffer.get(self.at..self.end) {
+            if first & 0x80 == 0 {
+                self.at += 1;
+                return Ok(u64::from(*first));
+            }
+            if second & 0x80 == 0 {
+                self.at += 2;
+                return Ok(u64::from(first & 0x7f) | u64::from(*second) << 7);
+            }
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Decoded<u64> {
         let mut value = 0;
         for index in 0..LONGEST_VARINT {
             let byte = self.byte()?;

@@ -1,6 +1,6 @@
 //! Counts events as they come.
 
-use heaphint_format::{Allocator, Capture, Header, Sample, TIMELINE_SLOTS, Thinning};
+use heaphint_format::{Allocator, Capture, Change, Header, Sample, TIMELINE_SLOTS, Thinning};
 
 use super::counters::Counters;
 use super::history::{Amount, History, Recorder};
@@ -77,7 +77,8 @@ impl Aggregator {
     /// `block` has the bytes that are gone.
     fn count_free(&mut self, block: Block, whole: bool, temporary: bool) {
         let Block { site, bytes, stamp } = block;
-        self.counters.freed(&mut self.tables, site, bytes, whole, temporary, self.now_ms);
+        let change = Change::Freed { bytes, whole, temporary };
+        self.counters.apply(&mut self.tables, site, change, self.now_ms);
         if let Some(recorder) = &mut self.recorder {
             recorder.freed(site, bytes, whole, stamp);
         }
@@ -91,13 +92,13 @@ impl Aggregator {
 
     /// The capture, and the history that [`Self::with_history`] has asked for; it is empty otherwise.
     #[must_use]
-    pub fn finish_with_history(self, program: Program) -> (Capture, History) {
+    pub fn finish_with_history(mut self, program: Program) -> (Capture, History) {
         let end_ms = program.elapsed_ms.max(self.now_ms);
         let amount = |bytes, whole| Amount { bytes, count: u64::from(whole) };
         let blocks = self.blocks.iter().map(|it| (it.site, it.stamp, amount(it.bytes, true)));
         let pieces = self.ranges.iter().map(|(it, is_first)| (it.site, it.stamp, amount(it.bytes, is_first)));
         let history = self.recorder.map(|recorder| recorder.finish(end_ms, blocks.chain(pieces)));
-        let header = self.counters.header();
+        let header = self.counters.finish(&mut self.tables);
         (self.tables.capture(program, header, self.samples.finish()), history.unwrap_or_default())
     }
 
@@ -123,7 +124,7 @@ impl Events for Aggregator {
         } else if let Some(replaced) = self.blocks.insert(address, block) {
             self.count_free(replaced, true, false);
         }
-        self.counters.allocated(&mut self.tables, site, bytes);
+        self.counters.apply(&mut self.tables, site, Change::Allocated { bytes }, self.now_ms);
         if let Some(recorder) = &mut self.recorder {
             recorder.allocated(site, bytes);
         }
@@ -151,7 +152,7 @@ impl Events for Aggregator {
 
     fn sampled(&mut self, elapsed_ms: u32, rss_bytes: u64) {
         self.now_ms = elapsed_ms;
-        self.samples.add(elapsed_ms, rss_bytes, self.counters.live_bytes);
+        self.samples.add(elapsed_ms, rss_bytes, self.counters.live_bytes());
         if self.recorder.as_mut().is_some_and(|recorder| recorder.sampled(elapsed_ms)) {
             self.blocks.halve_stamps();
             self.ranges.halve_stamps();

@@ -1,143 +1,83 @@
-//! What an event does to the counters. The protocols are those of the capture format, so that the same reader settles
-//! them: see `peak_state` in [`heaphint_format::Header`] and [`heaphint_format::SetNode`].
+//! Applies events to the tables, with the rules of the capture format: see [`heaphint_format::Totals`] and
+//! [`heaphint_format::SetNode`].
 
-use heaphint_format::{Header, NO_PLACE, SIZE_CLASSES, size_class};
+use heaphint_format::{Change, Header, NO_PLACE, Pending, Totals};
 
 use super::tables::Tables;
 
 /// The counters of the process as a whole.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counters {
-    pub live_bytes: u64,
-    peak_bytes: u64,
-    /// Even while the heap grows, odd after a free has closed the peak.
-    peak_state: u32,
-    peak_ms: u32,
+    totals: Totals,
     current_set: u32,
-    smallest_bytes: u64,
-    largest_bytes: u64,
 }
 
 impl Counters {
     pub fn new() -> Self {
-        Self {
-            live_bytes: 0,
-            peak_bytes: 0,
-            peak_state: 0,
-            peak_ms: 0,
-            current_set: 0,
-            smallest_bytes: u64::MAX,
-            largest_bytes: 0,
-        }
+        let header = Header { smallest_bytes: u64::MAX, ..Header::default() };
+        Self { totals: Totals::new(&header, Pending::default()), current_set: 0 }
     }
 
-    /// A header with these counters.
-    pub fn header(&self) -> Header {
+    /// Bytes that are live.
+    pub const fn live_bytes(&self) -> u64 {
+        self.totals.current_bytes
+    }
+
+    /// The header of tables that all events were applied to. What is pending at the current set is left there, and the
+    /// reader of captures settles it.
+    pub fn finish(self, tables: &mut Tables) -> Header {
+        let Self { totals, current_set } = self;
+        totals.pending.store_in(&mut tables.sets[current_set as usize]);
         Header {
-            current_bytes: self.live_bytes,
-            peak_bytes: self.peak_bytes,
-            peak_state: self.peak_state,
-            peak_ms: self.peak_ms,
-            current_set: self.current_set,
-            smallest_bytes: self.smallest_bytes,
-            largest_bytes: self.largest_bytes,
+            current_bytes: totals.current_bytes,
+            peak_bytes: totals.peak_bytes,
+            peak_state: totals.peak_state,
+            peak_ms: totals.peak_ms,
+            current_set,
+            smallest_bytes: totals.smallest_bytes,
+            largest_bytes: totals.largest_bytes,
             ..Header::default()
         }
     }
 
-    pub fn allocated(&mut self, tables: &mut Tables, site: u32, bytes: u64) {
-        self.change(tables, site, bytes as i64);
-        self.smallest_bytes = self.smallest_bytes.min(bytes);
-        self.largest_bytes = self.largest_bytes.max(bytes);
-        let site = &mut tables.sites[site as usize];
-        site.live_count = site.live_count.saturating_add(1);
-        site.allocated_bytes = site.allocated_bytes.saturating_add(bytes);
-        site.allocated_count += 1;
-        let class = &mut site.sizes[size_class(bytes).min(SIZE_CLASSES - 1)];
-        *class = class.saturating_add(1);
-        if !self.peak_state.is_multiple_of(2) && self.live_bytes >= self.peak_bytes {
-            // The heap grows again; of equal peaks the last one counts.
-            self.peak_state = self.peak_state.wrapping_add(1);
-        }
-    }
-
-    /// All or part of a block is freed; `whole` when nothing of it is left.
-    pub fn freed(
-        &mut self,
-        tables: &mut Tables,
-        site: u32,
-        bytes: u64,
-        whole: bool,
-        temporary: bool,
-        now_ms: u32,
-    ) {
-        // A free of nothing leaves the heap at its peak, and the later moment counts.
-        if self.peak_state.is_multiple_of(2) && bytes > 0 {
-            self.peak_bytes = self.live_bytes;
-            self.peak_state = self.peak_state.wrapping_add(1);
-            self.peak_ms = now_ms;
-        }
-        self.change(tables, site, -(bytes as i64));
-        let site = &mut tables.sites[site as usize];
-        site.live_count = site.live_count.saturating_sub(u32::from(whole));
-        if temporary {
-            site.temporary_bytes = site.temporary_bytes.saturating_add(bytes);
-            site.temporary_count += 1;
-        }
-    }
-
-    /// Live bytes of the site, of its line, of everything on its stack and of the process.
-    fn change(&mut self, tables: &mut Tables, site: u32, delta: i64) {
-        let site = &mut tables.sites[site as usize];
-        if !self.peak_state.is_multiple_of(2) && site.epoch != self.peak_state {
-            site.peak_bytes = site.live_bytes;
-            site.peak_count = site.live_count;
-            site.epoch = self.peak_state;
-        }
-        site.live_bytes = site.live_bytes.wrapping_add_signed(delta);
-        self.live_bytes = self.live_bytes.wrapping_add_signed(delta);
-        let (place, set) = (site.place, site.set);
-        if place != NO_PLACE {
-            let place = &mut tables.places[place as usize];
-            place.live_bytes = place.live_bytes.wrapping_add(delta);
-            place.max_bytes = place.max_bytes.max(place.live_bytes);
-        }
+    /// Applies an event of a site.
+    #[inline]
+    pub fn apply(&mut self, tables: &mut Tables, site: u32, change: Change, now_ms: u32) {
+        let set = tables.sites[site as usize].set;
         if set != self.current_set {
-            tables.move_to_set(self.current_set, set);
-            self.current_set = set;
+            self.move_to(tables, set);
         }
-        let node = &mut tables.sets[set as usize];
-        node.pending = node.pending.wrapping_add(delta);
-        node.pending_max = node.pending_max.max(node.pending);
+        let site = &mut tables.sites[site as usize];
+        let place = tables.places.get_mut(site.place as usize);
+        self.totals.apply(site, place, change, now_ms, || {});
     }
-}
 
-impl Tables {
-    /// Applies what is pending from one set up to what it has in common with another, where events go on.
-    fn move_to_set(&mut self, mut from: u32, mut to: u32) {
-        while from != to {
-            if self.sets[from as usize].depth >= self.sets[to as usize].depth {
-                from = self.apply_pending(from);
+    /// Makes `to` the current set: applies what is pending at each set that is left, up to the lowest common ancestor.
+    /// Parents have lower indexes.
+    fn move_to(&mut self, tables: &mut Tables, to: u32) {
+        let mut towards = to;
+        while self.current_set != towards {
+            if self.current_set > towards {
+                self.leave(tables);
             } else {
-                to = self.sets[to as usize].parent;
+                towards = tables.sets[towards as usize].parent;
             }
         }
+        self.totals.pending.store_in(&mut tables.sets[self.current_set as usize]);
+        self.totals.pending = Pending::of(&tables.sets[to as usize]);
+        self.current_set = to;
     }
 
-    /// Gives a node's pending bytes to its places and to its parent, which is returned.
-    fn apply_pending(&mut self, set: u32) -> u32 {
-        let node = &mut self.sets[set as usize];
-        let (pending, pending_max) = (node.pending, node.pending_max);
-        (node.pending, node.pending_max) = (0, 0);
-        let (places, parent) = ([node.line, node.function], node.parent);
-        for place in places.into_iter().filter(|place| *place != NO_PLACE) {
-            let place = &mut self.places[place as usize];
-            place.max_bytes = place.max_bytes.max(place.live_bytes.wrapping_add(pending_max));
-            place.live_bytes = place.live_bytes.wrapping_add(pending);
+    /// Gives what is pending at the current set to its places and to the set above, which becomes the current one.
+    fn leave(&mut self, tables: &mut Tables) {
+        let node = &mut tables.sets[self.current_set as usize];
+        Pending::default().store_in(node);
+        let left = self.totals.pending;
+        for place in [node.line, node.function].into_iter().filter(|place| *place != NO_PLACE) {
+            left.apply_to(&mut tables.places[place as usize]);
         }
-        let above = &mut self.sets[parent as usize];
-        above.pending_max = above.pending_max.max(above.pending.wrapping_add(pending_max));
-        above.pending = above.pending.wrapping_add(pending);
-        parent
+        self.current_set = node.parent;
+        self.totals.pending = Pending::of(&tables.sets[self.current_set as usize]);
+        self.totals.pending.add(left.sum, left.max);
     }
 }

@@ -9,6 +9,8 @@ use rustc_hash::FxHashMap;
 const SHARDS: usize = 64;
 /// Slots of a shard that has anything.
 const SMALLEST: usize = 16;
+/// Slots from which on a shard uses its memory well rather than fast: all shards then have 16 MiB.
+const LARGE_SHARD: usize = 1 << 14;
 /// Addresses have 48 bits in every supported user space; the others of the word hold the stamp.
 const ADDRESS: u64 = (1 << 48) - 1;
 /// The site of an empty slot.
@@ -131,9 +133,15 @@ impl Shard {
         if index + 1 == self.slots.len() { 0 } else { index + 1 }
     }
 
+    /// Whether it has to grow before a block more: when it is half full, which makes searches short. A large one may be
+    /// full to four fifths, since there memory counts.
+    fn is_full(&self) -> bool {
+        let len = self.slots.len();
+        if len < LARGE_SHARD { self.used * 2 >= len } else { self.used * 5 >= len * 4 }
+    }
+
     fn insert(&mut self, slot: Slot, hash: u64) -> Option<Slot> {
-        // Full to four fifths: from there on searches grow long.
-        if self.used * 5 >= self.slots.len() * 4 {
+        if self.is_full() {
             self.grow();
         }
         let mut at = self.home(hash);
@@ -149,7 +157,8 @@ impl Shard {
     }
 
     fn grow(&mut self) {
-        let larger = (self.slots.len() + self.slots.len() / 4).max(SMALLEST);
+        let len = self.slots.len();
+        let larger = if len < LARGE_SHARD { (len * 2).max(SMALLEST) } else { len + len / 4 };
         let old = std::mem::replace(&mut self.slots, vec![EMPTY; larger]);
         self.used = 0;
         for slot in old.into_iter().filter(|slot| slot.site != VACANT) {
