@@ -425,6 +425,129 @@ async function processes(browser) {
   await page.context().close();
 }
 
+/** The rows of a table of both runs, by figure: what stands below `before`, `now` and `change`. */
+async function comparison(page) {
+  return page.locator("#details table.comparison").first().locator("tbody tr").evaluateAll((rows) =>
+    Object.fromEntries(
+      rows.map((row) => {
+        const cells = Array.from(row.querySelectorAll("td"));
+        const exact = (cell) => Number(cell.title.match(/[\d,]+/)[0].replaceAll(",", ""));
+        return [row.querySelector("th").textContent, [exact(cells[0]), exact(cells[1]), cells[2].textContent]];
+      }),
+    ),
+  );
+}
+
+async function twoRuns(browser) {
+  const diff = json("two.diff.json");
+  const { page, problems } = await open(browser, "two");
+  const find = async (query) => {
+    await page.fill("#search", query);
+    await page.click("#search-next");
+    return text(page, "#search-result");
+  };
+
+  await step(page, "a page of two runs has the figures of both", async () => {
+    assert.match(await page.title(), /app\.py - two runs - heaphint$/);
+    const shown = await comparison(page);
+    for (const [title, name] of [["Peak", "peak"], ["Allocated", "allocated"], ["Leaked", "leaked"], ["Temporary", "temporary"]]) {
+      const { before, after } = diff.whole;
+      assert.deepEqual(shown[title].slice(0, 2), [before[`${name}_bytes`], after[`${name}_bytes`]], title);
+    }
+    assert.match(await text(page, "#peak"), /^peak .* \(−/);
+    await picture(page, "two runs");
+  });
+  await step(page, "frames are found with what became of them, whatever the width shows", async () => {
+    for (const width of ["later", "earlier", "difference"]) {
+      await page.selectOption("#width", width);
+      assert.match(await find("/^load .*app/"), /^1 frame: 3\.81 MiB before, 5\.72 MiB now, grew: \+1\.91 MiB$/, width);
+      assert.match(await find("/^parse .*app/"), /: 7\.63 MiB before, 1\.91 MiB now, shrank: −5\.72 MiB$/, width);
+      assert.match(await find("/^index .*app/"), /: 0 B before, 2\.38 MiB now, appeared: \+2\.38 MiB$/, width);
+      assert.match(await find("/^old_cache .*app/"), /: 2\.86 MiB before, 0 B now, went: −2\.86 MiB$/, width);
+      await page.fill("#search", "");
+      await picture(page, `two runs ${width}`);
+    }
+  });
+  await step(page, "as wide as the difference, nothing of what differs is hidden", async () => {
+    await find("/^old_cache .*app/");
+    await page.keyboard.press("Enter");
+    await page.fill("#search", "");
+    await page.mouse.click(...(await frameAt(page, "old_cache")));
+    assert.equal(await text(page, "#details h2"), "old_cache");
+    assert.match(await text(page, "#details"), /Only the earlier run has this line/);
+    assert.equal(await page.getByRole("button", { name: "Show source" }).count(), 0);
+    await page.click("#flame-reset");
+  });
+  await step(page, "colours and shapes leave the figures as they are", async () => {
+    await page.selectOption("#width", "later");
+    const home = async () => {
+      await page.locator("#flame-canvas").focus();
+      await page.keyboard.press("Home");
+      return comparison(page);
+    };
+    const whole = await home();
+    for (const [id, value] of [["colour", "kind"], ["colour", "module"], ["colour", "change"], ["split", "allocator"], ["split", ""], ["direction", "flame"], ["direction", "icicle"]]) {
+      await page.selectOption(`#${id}`, value);
+      assert.deepEqual(await home(), whole, `${id} ${value}`);
+    }
+    await page.check("#inverted");
+    assert.deepEqual(await home(), whole);
+    await picture(page, "two runs inverted");
+    await page.uncheck("#inverted");
+  });
+  await step(page, "the table says what grew, shrank, appeared and went", async () => {
+    await view(page, "table");
+    await page.uncheck("#imports");
+    await page.fill("#table-filter", "app.py:");
+    for (const [kind, places] of [["lines", diff.lines], ["functions", diff.functions]]) {
+      await page.selectOption("#table-rows", kind);
+      for (const place of places.filter(({ location }) => location?.file.endsWith("/app.py"))) {
+        const row = page.locator("#table-body tr", { has: page.locator(".name", { hasText: new RegExp(`${place.location.qualname.replace(/[.<>]/g, "\\$&")}$`) }) })
+          .filter({ hasText: `app.py:${place.location.line ?? place.location.before_line}` });
+        const { before, after } = place.total;
+        assert.deepEqual((await exact(row.first())).slice(1, 3), [before.peak_bytes, after.peak_bytes], `${kind} ${place.location.qualname}`);
+        if (["appeared", "went"].includes(place.change)) assert.match(await row.first().innerText(), new RegExp(place.change));
+      }
+    }
+    await page.selectOption("#table-rows", "functions");
+    await picture(page, "two runs table");
+    await page.locator("#table-body button[aria-expanded]", { hasText: "old_cache" }).click();
+    assert.match(await text(page, "#table-body .stacks"), /The later run has no such stack/);
+    await page.selectOption("#unit", "count");
+    const counts = diff.functions.find(({ location }) => location?.function === "load").total;
+    const row = page.locator("#table-body tr", { has: page.locator("button", { hasText: /^▸ load$/ }) });
+    assert.deepEqual((await row.locator("td").allInnerTexts()).slice(1, 3).map(number), [counts.before.peak_count, counts.after.peak_count]);
+    await page.selectOption("#unit", "bytes");
+  });
+  await step(page, "the source has both figures beside each line, and the lines that are gone", async () => {
+    await view(page, "source");
+    await picture(page, "two runs source");
+    const body = page.locator("#source-body tbody");
+    const loading = diff.lines.find(({ location }) => location?.function === "load" && location.file.endsWith("/app.py"));
+    const row = body.locator("tr", { has: page.getByRole("button", { name: `Line ${loading.location.line}`, exact: true }) });
+    assert.deepEqual((await exact(row)).filter((bytes) => bytes > 0), [loading.total.before.peak_bytes, loading.total.after.peak_bytes]);
+    assert.match(await row.innerText(), /\+1\.91 MiB/);
+    assert.match(await body.innerText(), /Lines that only the earlier run has:[^]*old_cache/);
+    await row.getByRole("button").click();
+    assert.match(await text(page, "#details"), new RegExp(`It was line ${loading.location.before_line} in the earlier run`));
+  });
+  await step(page, "memory over time and statistics are those of both runs", async () => {
+    await view(page, "memory");
+    assert.match(await text(page, "#memory-facts"), /In the earlier run, which began at /);
+    assert.match(await text(page, "#memory-chart .u-legend"), /RSS before[^]*Heap before/);
+    await picture(page, "two runs memory");
+    const [download] = await Promise.all([page.waitForEvent("download"), page.click("#memory-csv")]);
+    const rows = readFileSync(await download.path(), "utf8").trim().split("\n").slice(1);
+    assert.deepEqual([...new Set(rows.map((line) => Number(line.split(",")[0])))], [diff.after.pid, diff.before.pid]);
+    await view(page, "stats");
+    const cards = await page.locator("#stats-body .card h2").allInnerTexts();
+    assert.deepEqual(cards.slice(0, 2), ["The later run", "The earlier run"]);
+    await picture(page, "two runs stats");
+  });
+  await step(page, "a page of two runs leaves no error, no request, no broken policy", () => healthy(page, problems));
+  await page.context().close();
+}
+
 async function hostile(browser) {
   const { files } = json("hostile.lines.json");
   const { page, problems } = await open(browser, "hostile", { hash: "view=table&rows=functions" });
@@ -473,12 +596,16 @@ async function hostile(browser) {
 }
 
 async function sizes(browser) {
+  for (const name of ["subject", "two"]) await sizesOf(browser, name);
+}
+
+async function sizesOf(browser, subject) {
   for (const [width, height, colorScheme] of [[320, 640, "light"], [320, 640, "dark"], [3840, 2160, "light"], [3840, 2160, "dark"]]) {
-    const { page, problems } = await open(browser, "subject", { viewport: { width, height }, colorScheme });
-    await step(page, `every view fits ${width} pixels, ${colorScheme}`, async () => {
+    const { page, problems } = await open(browser, subject, { viewport: { width, height }, colorScheme });
+    await step(page, `every view of ${subject} fits ${width} pixels, ${colorScheme}`, async () => {
       for (const name of ["flame", "memory", "source", "table", "stats"]) {
         await view(page, name);
-        await picture(page, `${width} ${colorScheme} ${name}`);
+        await picture(page, `${subject} ${width} ${colorScheme} ${name}`);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(wide <= 0, `${name} is ${wide} pixels too wide`);
       }
@@ -492,7 +619,7 @@ async function sizes(browser) {
 
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 try {
-  for (const part of [flameGraph, sourceAndTable, memoryAndStats, processes, hostile, sizes]) await part(browser);
+  for (const part of [flameGraph, sourceAndTable, memoryAndStats, processes, twoRuns, hostile, sizes]) await part(browser);
 } finally {
   await browser.close();
 }

@@ -28,6 +28,16 @@ record subject
 record forking
 record hostile
 
+# Two runs of one program, edited in between.
+mkdir before
+cp earlier.py app.py
+"$heaphint" run --quiet --output earlier.heaphint app.py || exit 1
+mv app.py before
+cp later.py app.py
+"$heaphint" run --quiet --output later.heaphint app.py &&
+  "$heaphint" diff earlier.heaphint later.heaphint --before-source before --html --output two.html &&
+  "$heaphint" diff earlier.heaphint later.heaphint --before-source before --json >two.diff.json || exit 1
+
 mkdir -p "$here/screenshots" && rm -f "$here"/screenshots/*.png
 export WORK=$work DRIVER=$cache/page SCREENSHOTS=$here/screenshots
 timeout -k 10 600 node "$here/page.mjs"

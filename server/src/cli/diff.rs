@@ -10,6 +10,7 @@ use heaphint_report::{DiffView, diff_json, diff_text};
 use super::figure::{CountsArgument, FigureArguments};
 use super::input::{read_captures, read_source};
 use super::output::{self, UnitsArgument, parse_minimum};
+use super::page::{PageArguments, Subject};
 use super::{Usage, runs};
 
 /// Entries of each list that people read.
@@ -46,13 +47,23 @@ pub struct Arguments {
     /// Print JSON (see the README for its schema)
     #[arg(long)]
     json: bool,
+    /// Write the HTML page, with a flame graph of both runs
+    #[arg(long, conflicts_with_all = ["json", "counts", "threshold", "entries"])]
+    html: bool,
+    #[command(flatten)]
+    page: PageArguments,
     /// How sizes are shown
     #[arg(long, value_enum, default_value_t)]
     units: UnitsArgument,
 }
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
-    let measure = arguments.counts.measure(arguments.figure.of_stacks()?)?;
+    let figure = arguments.figure.figure();
+    if !arguments.html && arguments.page.is_given() {
+        return Err(
+            Usage("a page is written with `--html` only: add it, or leave its options out".into()).into()
+        );
+    }
     let window = arguments.figure.window();
     let (before, after) = (read_run(&arguments.before, window)?, read_run(&arguments.after, window)?);
     for folder in [&arguments.before_source, &arguments.after_source].into_iter().flatten() {
@@ -63,6 +74,12 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     let before_text = |path: &str| text(path, &before, arguments.before_source.as_deref());
     let after_text = |path: &str| text(path, &after, arguments.after_source.as_deref());
     let diff = Diff::new(&before, &after, &before_text, &after_text);
+    if arguments.html {
+        let subject = Subject { profile: &after, earlier: Some(&diff), figure };
+        arguments.page.write(&subject, &arguments.after)?;
+        return Ok(0);
+    }
+    let measure = arguments.counts.measure(arguments.figure.of_stacks()?)?;
     if arguments.json {
         let threshold = arguments.threshold.unwrap_or(0).max(1);
         let view = DiffView { measure, threshold, most: arguments.entries.unwrap_or(usize::MAX) };

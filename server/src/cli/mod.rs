@@ -14,6 +14,7 @@ mod input;
 mod lines;
 mod modes;
 mod output;
+mod page;
 mod parse;
 mod part;
 mod progress;

@@ -26,7 +26,7 @@ pub use path::absolute;
 pub use profile::{
     AllocatorFigures, Caller, Callers, FileFigures, Frame, FunctionFigures, Graph, GraphFile, GraphFunction,
     GraphNode, GraphSite, GraphThread, ImportFigures, LineFigures, LocationFigures, ModuleFigures, Origin,
-    Process, Profile, ProjectLine, Sample, Selection, Session, SizeClass, StackFigures, StackList, Step,
+    Process, Profile, ProjectLine, Run, Sample, Selection, Session, SizeClass, StackFigures, StackList, Step,
     Summary, SummaryBy, SummaryRow, TableRow, ThreadFigures, Through,
 };
 pub use size::{SizeError, Units, format_size, parse_size, written_size};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use heaphint_analysis::Figure;
 use heaphint_report::{PageOptions, Source, page_html};
 use lsp_types::{MessageType, ShowDocumentParams, Url};
 
@@ -34,7 +35,12 @@ pub fn write(server: &Arc<Server>, params: &SessionParams) -> anyhow::Result<Rep
         let text = baseline.text.as_str().to_owned();
         (!text.is_empty()).then_some(Source { text, changed_since: !baseline.certain })
     };
-    let options = PageOptions { version: env!("CARGO_PKG_VERSION").to_owned(), source: Some(&source) };
+    let options = PageOptions {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        source: Some(&source),
+        figure: Figure::Peak,
+        earlier: None,
+    };
     page_html(&mut out, &results.profile, &options)?;
     out.flush()?;
     let file = out.into_inner().context("the page cannot be written")?;

@@ -4,6 +4,7 @@
 //! moved because a file was edited are found again, and how sure that is stands beside each.
 
 mod align;
+mod graph;
 mod places;
 #[cfg(test)]
 mod tests;
@@ -155,6 +156,8 @@ pub struct Diff<'a> {
     after: &'a Profile,
     places: Places,
     nodes: Vec<DiffNode<'a>>,
+    /// For the nodes of the later and of the earlier run their place among all.
+    joined: [Vec<DiffId>; 2],
 }
 
 impl<'a> Diff<'a> {
@@ -167,7 +170,7 @@ impl<'a> Diff<'a> {
         after_text: &ReadText<'_>,
     ) -> Self {
         let places = Places::new(before, after, [before_text, after_text]);
-        let mut diff = Self { before, after, places, nodes: Vec::new() };
+        let mut diff = Self { before, after, places, nodes: Vec::new(), joined: Default::default() };
         diff.join_trees();
         diff
     }
@@ -177,6 +180,12 @@ impl<'a> Diff<'a> {
     #[must_use]
     pub fn nodes(&self) -> &[DiffNode<'a>] {
         &self.nodes
+    }
+
+    /// The earlier run.
+    #[must_use]
+    pub const fn before(&self) -> &'a Profile {
+        self.before
     }
 
     /// Both runs as a whole.
@@ -208,16 +217,28 @@ impl<'a> Diff<'a> {
         stacks
     }
 
+    /// The path in the later run of a file of the earlier one; `None` when only the earlier one has it.
+    #[must_use]
+    pub fn later_path(&self, path: &str) -> Option<&str> {
+        self.places.file(path)
+    }
+
+    /// Lines or functions of both runs, whether they differ or not, in no particular order but always in the same.
+    #[must_use]
+    pub fn places(&self, by: SummaryBy) -> Vec<DiffPlace<'a>> {
+        self.join_places(by)
+    }
+
     /// Lines whose totals or own figures differ by at least `threshold`, those that differ most first.
     #[must_use]
     pub fn lines(&self, measure: Measure, threshold: u64) -> Vec<DiffPlace<'a>> {
-        self.join_places(SummaryBy::Line, measure, threshold)
+        self.differing(SummaryBy::Line, measure, threshold)
     }
 
     /// Functions whose totals or own figures differ by at least `threshold`, those that differ most first.
     #[must_use]
     pub fn functions(&self, measure: Measure, threshold: u64) -> Vec<DiffPlace<'a>> {
-        self.join_places(SummaryBy::Function, measure, threshold)
+        self.differing(SummaryBy::Function, measure, threshold)
     }
 
     /// Lines of the project, each with the libraries it called, as [`Profile::project_lines`] has them; those whose
@@ -258,7 +279,25 @@ impl<'a> Diff<'a> {
         lines
     }
 
-    fn join_places(&self, by: SummaryBy, measure: Measure, threshold: u64) -> Vec<DiffPlace<'a>> {
+    fn differing(&self, by: SummaryBy, measure: Measure, threshold: u64) -> Vec<DiffPlace<'a>> {
+        let mut places = self.join_places(by);
+        let size = |place: &DiffPlace<'_>| {
+            let (own, total) = (place.own.delta(measure), place.total.delta(measure));
+            (total.unsigned_abs(), own.unsigned_abs())
+        };
+        places.retain(|place| {
+            let (total, own) = size(place);
+            total.max(own) >= threshold.max(1)
+        });
+        places.sort_by(|a, b| {
+            let key =
+                |place: &DiffPlace<'a>| place.frame.map(|frame| (frame.file, frame.line, frame.qualname));
+            size(b).cmp(&size(a)).then_with(|| key(a).cmp(&key(b)))
+        });
+        places
+    }
+
+    fn join_places(&self, by: SummaryBy) -> Vec<DiffPlace<'a>> {
         /// A place of either run: a line only, or a function with its first line.
         type Key<'k> = Option<(&'k str, &'k str, u32)>;
         let everything = Selection::default();
@@ -309,19 +348,6 @@ impl<'a> Diff<'a> {
                 }),
             }
         }
-        let size = |place: &DiffPlace<'_>| {
-            let (own, total) = (place.own.delta(measure), place.total.delta(measure));
-            (total.unsigned_abs(), own.unsigned_abs())
-        };
-        places.retain(|place| {
-            let (total, own) = size(place);
-            total.max(own) >= threshold.max(1)
-        });
-        places.sort_by(|a, b| {
-            let key =
-                |place: &DiffPlace<'a>| place.frame.map(|frame| (frame.file, frame.line, frame.qualname));
-            size(b).cmp(&size(a)).then_with(|| key(a).cmp(&key(b)))
-        });
         places
     }
 
@@ -350,6 +376,7 @@ impl<'a> Diff<'a> {
         let mut nodes = vec![root];
         let mut children: FxHashMap<(DiffId, Key), DiffId> = FxHashMap::default();
         let (before, after): (&'a Profile, &'a Profile) = (self.before, self.after);
+        let mut all_joined = [Vec::new(), Vec::new()];
         for (profile, is_before) in [(after, false), (before, true)] {
             let mut joined = vec![DiffId::ROOT; profile.nodes.len()];
             for index in 1..profile.nodes.len() {
@@ -387,6 +414,7 @@ impl<'a> Diff<'a> {
                 let own = &mut nodes[joined[site.node.index()].index()].own;
                 if is_before { own.before.add(&site.figures) } else { own.after.add(&site.figures) }
             }
+            all_joined[usize::from(is_before)] = joined;
         }
         for index in (0..nodes.len()).rev() {
             let own = nodes[index].own;
@@ -401,7 +429,7 @@ impl<'a> Diff<'a> {
                 above.after.add(&total.after);
             }
         }
-        self.nodes = nodes;
+        (self.nodes, self.joined) = (nodes, all_joined);
     }
 }
 

@@ -10,6 +10,16 @@ use super::origin::Origin;
 use super::{Profile, Selection, ThreadId};
 use crate::Figures;
 
+/// Which of two compared runs something belongs to. Of a single run everything is the later one's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Run {
+    /// The later run, or the only one.
+    #[default]
+    Later,
+    /// The earlier run. Of a place: it is in the earlier run only.
+    Earlier,
+}
+
 /// A source file of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphFile<'a> {
@@ -41,6 +51,8 @@ pub struct GraphNode {
     pub function: u32,
     /// 1-based line of the function's file.
     pub line: u32,
+    /// Whether the line is one of the earlier run only.
+    pub run: Run,
 }
 
 /// A thread of one process.
@@ -69,6 +81,8 @@ pub struct GraphSite<'a> {
     pub figures: &'a Figures,
     /// Allocations by size, in the classes of [`Profile::sizes`]; a counter that ran full holds `u32::MAX`.
     pub sizes: &'a [u32; SIZE_CLASSES],
+    /// The run that the figures are of.
+    pub run: Run,
 }
 
 /// The stack tree with its counters.
@@ -123,6 +137,7 @@ impl Profile {
                 parent: node.parent.0,
                 function: node.function.0,
                 line: self.lines[node.line.index()].1,
+                run: Run::Later,
             })
             .collect();
         let threads = self
@@ -146,6 +161,7 @@ impl Profile {
                 allocator: site.allocator,
                 figures: &site.figures,
                 sizes: &site.sizes,
+                run: Run::Later,
             })
             .collect();
         Graph { files, functions, nodes, threads, sites }

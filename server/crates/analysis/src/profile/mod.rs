@@ -25,7 +25,7 @@ use heaphint_format::{Allocator, Capture, SIZE_CLASSES};
 
 use crate::Figures;
 
-pub use graph::{Graph, GraphFile, GraphFunction, GraphNode, GraphSite, GraphThread};
+pub use graph::{Graph, GraphFile, GraphFunction, GraphNode, GraphSite, GraphThread, Run};
 use lines::Maxima;
 
 pub use callers::{Caller, Callers, Step};

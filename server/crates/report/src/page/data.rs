@@ -4,27 +4,24 @@
 //! up for whatever somebody chooses, so each figure of a stack is shipped once. Lines and functions are shipped with
 //! the figures that cannot be had by adding: their own maxima.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
 
-use heaphint_analysis::{
-    Figures, FileFigures, Graph, GraphSite, Inexact, LineFigures, Origin, Process, Profile, Selection,
-    Summary, SummaryBy,
-};
+use heaphint_analysis::{Figures, Graph, GraphSite, Inexact, Origin, Process, Profile, Run};
 use serde::Serialize;
 
 use super::PageOptions;
 use super::columns::Columns;
 use super::document::Section;
+use super::places::{Place, functions, lines};
 use super::sources::texts;
 use super::trim::{Trimmed, trim};
 use crate::json::{JsonSession, SCHEMA};
 
 /// Figures that add up.
-const SUMS: usize = 8;
+pub(super) const SUMS: usize = 8;
 /// Why a figure is not exact, by the number that stands beside it.
-const REASONS: [Option<Inexact>; 5] = [
+pub(super) const REASONS: [Option<Inexact>; 5] = [
     None,
     Some(Inexact::MaxIsLowerBound),
     Some(Inexact::SeveralProcesses),
@@ -72,6 +69,11 @@ struct Meta<'a> {
     schema: u32,
     heaphint_version: &'a str,
     session: JsonSession<'a>,
+    /// What the run is compared with, in a page of two runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earlier: Option<MetaEarlier<'a>>,
+    /// The figure that is shown first.
+    figure: &'static str,
     python_allocator: &'a str,
     main_thread: u32,
     files: Vec<MetaFile<'a>>,
@@ -93,6 +95,13 @@ struct Meta<'a> {
     /// Why figures are not exact, by the number that stands beside them.
     inexact: [Option<&'static str>; REASONS.len()],
     counts: Counts,
+}
+
+/// The earlier of two runs.
+#[derive(Serialize)]
+struct MetaEarlier<'a> {
+    session: JsonSession<'a>,
+    processes: Vec<MetaProcess>,
 }
 
 #[derive(Serialize)]
@@ -147,7 +156,7 @@ impl<K: Ord + Clone> Numbers<K> {
 }
 
 /// Names that the page uses, numbered.
-struct Names<'a> {
+pub(super) struct Names<'a> {
     graph: &'a Graph<'a>,
     files: Numbers<&'a str>,
     modules: Numbers<&'a str>,
@@ -163,8 +172,13 @@ impl<'a> Names<'a> {
         self.functions.of((function.qualname, file, function.first_line.max(1)))
     }
 
+    /// A file by its path.
+    pub(super) fn file(&mut self, path: &'a str) -> u32 {
+        self.files.of(path)
+    }
+
     /// A function by what identifies it; one that no shown stack has gets a number, too.
-    fn function_named(&mut self, qualname: &'a str, file: &'a str, first_line: u32) -> u32 {
+    pub(super) fn function_named(&mut self, qualname: &'a str, file: &'a str, first_line: u32) -> u32 {
         let file = self.files.of(file);
         self.functions.of((qualname, file, first_line.max(1)))
     }
@@ -176,13 +190,14 @@ struct Row {
     thread: u32,
     allocator: u32,
     module: u32,
+    run: Run,
     figures: [u64; SUMS],
     sizes: Vec<u64>,
 }
 
 impl Row {
-    fn key(&self) -> [u32; 4] {
-        [self.node, self.thread, self.allocator, self.module]
+    fn key(&self) -> ([u32; 4], Run) {
+        ([self.node, self.thread, self.allocator, self.module], self.run)
     }
 
     fn add(&mut self, other: &Self) {
@@ -198,9 +213,8 @@ impl Row {
 /// # Errors
 /// None that a buffer in memory could give.
 pub fn sections(profile: &Profile, options: &PageOptions<'_>, bounds: &Bounds) -> io::Result<Vec<Section>> {
-    let graph = profile.graph();
+    let graph = options.earlier.map_or_else(|| profile.graph(), |earlier| earlier.graph());
     let trimmed = trim(&graph, bounds.nodes);
-    let summary = profile.summary(SummaryBy::Function, &Selection::default());
     let mut names =
         Names { graph: &graph, files: Numbers::new(), modules: Numbers::new(), functions: Numbers::new() };
     let mut allocators = Numbers::new();
@@ -210,10 +224,20 @@ pub fn sections(profile: &Profile, options: &PageOptions<'_>, bounds: &Bounds) -
     let mut columns = Columns::default();
     let (nodes, frames, rows) =
         tree(&mut columns, &graph, &trimmed, &mut names, &mut allocators, [outside, joined]);
-    let samples = timelines(&mut columns, profile.processes(), bounds.samples);
+    let processes = timelines(&mut columns, profile.processes(), bounds.samples);
+    let earlier = options.earlier.map(|earlier| {
+        let earlier = earlier.before();
+        MetaEarlier {
+            session: earlier.session().into(),
+            processes: timelines(&mut columns, earlier.processes(), bounds.samples),
+        }
+    });
     let mut places = Columns::default();
-    let (lines, lines_seen) = lines(&mut places, profile, &mut names, bounds.places);
-    let (functions, functions_seen) = functions(&mut places, &summary, &mut names, bounds.places);
+    let of_both = options.earlier.is_some();
+    let (lines, lines_seen) =
+        Place::write(&mut places, lines(profile, options.earlier), &mut names, bounds.places, of_both);
+    let (functions, functions_seen) =
+        Place::write(&mut places, functions(profile, options.earlier), &mut names, bounds.places, of_both);
 
     let source = options.source.map_or_else(Vec::new, |source| {
         texts(profile, source, &|path| names.files.0.get(path).copied(), bounds.source)
@@ -239,6 +263,8 @@ pub fn sections(profile: &Profile, options: &PageOptions<'_>, bounds: &Bounds) -
         schema: SCHEMA,
         heaphint_version: &options.version,
         session: session.into(),
+        earlier,
+        figure: options.figure.name(),
         python_allocator: match session.python_allocator.as_str() {
             "" => "pymalloc",
             other => other,
@@ -251,18 +277,7 @@ pub fn sections(profile: &Profile, options: &PageOptions<'_>, bounds: &Bounds) -
         outside,
         joined,
         threads: graph.threads.iter().map(|thread| (thread.name.as_str(), thread.process)).collect(),
-        processes: profile
-            .processes()
-            .iter()
-            .zip(samples)
-            .map(|(process, samples)| MetaProcess {
-                pid: process.pid,
-                started_ms: process.started_unix_ms,
-                peak_bytes: process.peak_bytes,
-                peak_ms: process.peak_ms,
-                samples,
-            })
-            .collect(),
+        processes,
         allocators: allocators.1,
         sizes: profile
             .sizes()
@@ -300,18 +315,18 @@ fn tree<'a>(
     [outside, joined]: [u32; 2],
 ) -> (usize, usize, usize) {
     let mut frames = Numbers::new();
-    let root = frames.of((outside, 0));
+    let root = frames.of((outside, 0, Run::Later));
     // Of each node its parent and frame. What is no node of the graph comes after those that are.
     let mut nodes = vec![(0, root)];
     for index in trimmed.kept.iter().skip(1) {
         let node = &graph.nodes[*index as usize];
-        let frame = frames.of((names.function(node.function), node.line));
+        let frame = frames.of((names.function(node.function), node.line, node.run));
         nodes.push((trimmed.shown_at[node.parent as usize], frame));
     }
     let mut stand_ins: BTreeMap<(u32, u32), u32> = BTreeMap::new();
     let mut stand_in = |parent: u32, function: u32| {
         *stand_ins.entry((parent, function)).or_insert_with(|| {
-            nodes.push((parent, frames.of((function, 0))));
+            nodes.push((parent, frames.of((function, 0, Run::Later))));
             nodes.len() as u32 - 1
         })
     };
@@ -339,14 +354,16 @@ fn tree<'a>(
         is_same
     });
 
-    columns.add(frames.1.iter().map(|(function, _)| u64::from(*function)));
-    columns.add(frames.1.iter().map(|(_, line)| u64::from(*line)));
+    columns.add(frames.1.iter().map(|(function, ..)| u64::from(*function)));
+    columns.add(frames.1.iter().map(|(_, line, _)| u64::from(*line)));
+    columns.add(frames.1.iter().map(|(.., run)| *run as u64));
     columns.add(nodes.iter().enumerate().map(|(index, (parent, _))| index as u64 - u64::from(*parent)));
     columns.add(nodes.iter().map(|(_, frame)| u64::from(*frame)));
     columns.add_rising(rows.iter().map(|row| row.node));
     columns.add(rows.iter().map(|row| u64::from(row.thread)));
     columns.add(rows.iter().map(|row| u64::from(row.allocator)));
     columns.add(rows.iter().map(|row| u64::from(row.module)));
+    columns.add(rows.iter().map(|row| row.run as u64));
     for figure in 0..SUMS {
         columns.add(rows.iter().map(|row| row.figures[figure]));
     }
@@ -367,13 +384,14 @@ fn row<'a>(
         thread: site.thread,
         allocator: allocators.of(site.allocator.map_or("UNKNOWN", |allocator| allocator.name())),
         module: names.modules.of(site.module),
+        run: site.run,
         figures: sums(site.figures),
         sizes: site.sizes.iter().map(|count| u64::from(*count)).collect(),
     }
 }
 
 /// The figures that add up, in the order of the columns.
-const fn sums(figures: &Figures) -> [u64; SUMS] {
+pub(super) const fn sums(figures: &Figures) -> [u64; SUMS] {
     [
         figures.peak_bytes,
         figures.peak_count,
@@ -386,102 +404,23 @@ const fn sums(figures: &Figures) -> [u64; SUMS] {
     ]
 }
 
-/// Writes elapsed time, RSS and heap of each process. Returns how many samples each has.
-fn timelines(columns: &mut Columns, processes: &[Process], most: usize) -> Vec<usize> {
+/// Writes elapsed time, RSS and heap of each process.
+fn timelines(columns: &mut Columns, processes: &[Process], most: usize) -> Vec<MetaProcess> {
     let all: usize = processes.iter().map(|process| process.timeline.len()).sum();
     let stride = all.div_ceil(most.max(1)).max(1);
-    let mut counts = Vec::with_capacity(processes.len());
+    let mut written = Vec::with_capacity(processes.len());
     for process in processes {
         let samples: Vec<_> = process.timeline.iter().step_by(stride).collect();
         columns.add_rising(samples.iter().map(|sample| sample.elapsed_ms));
         columns.add(samples.iter().map(|sample| sample.rss_bytes));
         columns.add(samples.iter().map(|sample| sample.heap_bytes));
-        counts.push(samples.len());
+        written.push(MetaProcess {
+            pid: process.pid,
+            started_ms: process.started_unix_ms,
+            peak_bytes: process.peak_bytes,
+            peak_ms: process.peak_ms,
+            samples: samples.len(),
+        });
     }
-    counts
-}
-
-/// Writes the lines with their total and own figures. Returns how many were written, and how many there are.
-fn lines<'a>(
-    columns: &mut Columns,
-    profile: &'a Profile,
-    names: &mut Names<'a>,
-    most: usize,
-) -> (usize, usize) {
-    let files = profile.files().iter();
-    let mut rows: Vec<(&FileFigures, &LineFigures)> =
-        files.flat_map(|file| file.lines.iter().map(move |line| (file, line))).collect();
-    let seen = rows.len();
-    keep_largest(&mut rows, most, |(_, line)| &line.total_figures);
-    columns.add(rows.iter().map(|(file, _)| u64::from(names.files.of(&file.path))));
-    columns.add(rows.iter().map(|(_, line)| u64::from(line.line)));
-    columns.add(rows.iter().map(|(file, line)| {
-        // A line knows its function's name and not where that begins: of several the last that begins before it.
-        let namesakes = file.functions.iter().filter(|function| function.qualname == line.qualname);
-        let before = namesakes.clone().rfind(|function| function.first_line <= line.line);
-        let first_line = before.or_else(|| namesakes.clone().next()).map_or(1, |it| it.first_line);
-        u64::from(names.function_named(&line.qualname, &file.path, first_line))
-    }));
-    let (totals, owns): (Vec<_>, Vec<_>) =
-        rows.iter().map(|(_, line)| (&line.total_figures, &line.self_figures)).unzip();
-    add_sums(columns, &totals);
-    add_maxima(columns, &totals);
-    add_sums(columns, &owns);
-    add_maxima(columns, &owns);
-    (rows.len(), seen)
-}
-
-/// Writes the functions with their total and own figures; of own ones the maximum is not known. Returns how many were
-/// written, and how many there are.
-fn functions<'a>(
-    columns: &mut Columns,
-    summary: &'a Summary<'a>,
-    names: &mut Names<'a>,
-    most: usize,
-) -> (usize, usize) {
-    let rows = summary.rows.iter();
-    let mut rows: Vec<_> = rows.filter_map(|row| Some((row.location?, row))).collect();
-    let seen = rows.len();
-    keep_largest(&mut rows, most, |(_, row)| &row.total);
-    columns.add(
-        rows.iter().map(|(frame, _)| u64::from(names.function_named(frame.qualname, frame.file, frame.line))),
-    );
-    let (totals, owns): (Vec<_>, Vec<_>) = rows.iter().map(|(_, row)| (&row.total, &row.own)).unzip();
-    add_sums(columns, &totals);
-    add_maxima(columns, &totals);
-    add_sums(columns, &owns);
-    (rows.len(), seen)
-}
-
-/// Keeps the `most` rows with most bytes, in the order in which they are.
-fn keep_largest<T>(rows: &mut Vec<T>, most: usize, figures: impl Fn(&T) -> &Figures) {
-    if rows.len() <= most {
-        return;
-    }
-    let weight = |row: &T| {
-        let figures = figures(row);
-        (figures.peak_bytes.max(figures.max_bytes).max(figures.leaked_bytes), figures.allocated_bytes)
-    };
-    let mut weights: Vec<_> = rows.iter().map(weight).enumerate().map(|(at, it)| (Reverse(it), at)).collect();
-    weights.sort_unstable();
-    let mut is_kept = vec![false; rows.len()];
-    for (_, at) in &weights[..most] {
-        is_kept[*at] = true;
-    }
-    let mut is_kept = is_kept.into_iter();
-    rows.retain(|_| is_kept.next().unwrap_or(false));
-}
-
-fn add_sums(columns: &mut Columns, rows: &[&Figures]) {
-    for figure in 0..SUMS {
-        columns.add(rows.iter().map(|figures| sums(figures)[figure]));
-    }
-}
-
-fn add_maxima(columns: &mut Columns, rows: &[&Figures]) {
-    columns.add(rows.iter().map(|figures| figures.max_bytes));
-    columns.add(rows.iter().map(|figures| {
-        let why = REASONS.iter().position(|reason| *reason == figures.inexact);
-        why.unwrap_or(0) as u64
-    }));
+    written
 }

@@ -7,6 +7,7 @@
 mod columns;
 mod data;
 mod document;
+mod places;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ mod trim;
 
 use std::io::{self, Write};
 
-use heaphint_analysis::Profile;
+use heaphint_analysis::{Diff, Figure, Profile};
 
 use crate::sources::ReadSource;
 use data::Bounds;
@@ -30,6 +31,10 @@ pub struct PageOptions<'a> {
     pub version: String,
     /// Gives the text of a source file by its path, if there is one; `None` for a page without source.
     pub source: Option<&'a ReadSource<'a>>,
+    /// The figure that is shown first.
+    pub figure: Figure,
+    /// The comparison with an earlier run, for a page of two runs.
+    pub earlier: Option<&'a Diff<'a>>,
 }
 
 /// Writes the page.
@@ -38,7 +43,8 @@ pub struct PageOptions<'a> {
 /// When `out` cannot be written.
 pub fn page_html(out: &mut dyn Write, profile: &Profile, options: &PageOptions<'_>) -> io::Result<()> {
     let command = profile.session().command.join(" ");
-    let title = if command.is_empty() { "heaphint".to_owned() } else { format!("{command} - heaphint") };
+    let what = if options.earlier.is_some() { "two runs - heaphint" } else { "heaphint" };
+    let title = if command.is_empty() { what.to_owned() } else { format!("{command} - {what}") };
     document::write(
         out,
         &crate::text::printable(&title),

@@ -14,9 +14,13 @@ use crate::Source;
 
 const MIB: u64 = 1 << 20;
 
+fn options<'a>(version: &str, source: Option<&'a ReadSource<'a>>) -> PageOptions<'a> {
+    PageOptions { version: version.to_owned(), source, figure: Figure::Peak, earlier: None }
+}
+
 fn page(profile: &Profile, source: Option<&ReadSource<'_>>) -> String {
     let mut bytes = Vec::new();
-    page_html(&mut bytes, profile, &PageOptions { version: "9.9".to_owned(), source }).unwrap();
+    page_html(&mut bytes, profile, &options("9.9", source)).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -80,10 +84,12 @@ fn the_data_has_names_figures_and_source() {
     // Frames: outside, <module>:9, load:5. Nodes: root, both frames, and what stands for no frame.
     let columns = numbers(&section(&page, "data-graph"));
     assert_eq!(columns[..6], [0, 2, 3, 0, 9, 5]);
-    assert_eq!(columns[6..14], [0, 1, 1, 3, 0, 1, 2, 0]);
-    // Sites: nodes, threads, allocators, modules, then bytes and counts at the peak.
-    assert_eq!(columns[14..16], [2, 1]);
-    assert_eq!(columns[22..26], [80 * MIB, 7, 2, 1]);
+    // All frames and sites are those of the only run.
+    assert_eq!(columns[6..9], [0, 0, 0]);
+    assert_eq!(columns[9..17], [0, 1, 1, 3, 0, 1, 2, 0]);
+    // Sites: nodes, threads, allocators, modules, runs, then bytes and counts at the peak.
+    assert_eq!(columns[17..19], [2, 1]);
+    assert_eq!(columns[25..31], [0, 0, 80 * MIB, 7, 2, 1]);
 
     let source: Value = serde_json::from_slice(&section(&page, "data-source")).unwrap();
     assert_eq!(source[0]["text"], "import x\r\n");
@@ -115,7 +121,7 @@ fn smaller_stacks_are_joined_until_the_page_fits() {
         made.site(stack, state >> 30, 1 + (state >> 55) as u32, 1, 1);
     }
     let profile = Profile::from_capture(&made.capture());
-    let options = PageOptions { version: String::new(), source: None };
+    let options = options("", None);
     let whole: u64 = profile.session().allocated_bytes;
     let sections = sections(&profile, &options, 40_000).unwrap();
     assert!(sections.iter().map(document::Section::len).sum::<usize>() <= 40_000);
@@ -128,7 +134,7 @@ fn smaller_stacks_are_joined_until_the_page_fits() {
     assert!(count("nodes_left_out") > 0);
     let columns = numbers(&section(&page, "data-graph"));
     let (frames, nodes, sites) = (count("frames"), count("nodes"), count("sites"));
-    let allocated = &columns[2 * frames + 2 * nodes + 6 * sites..][..sites];
+    let allocated = &columns[3 * frames + 2 * nodes + 7 * sites..][..sites];
     assert_eq!(allocated.iter().sum::<u64>(), whole, "what is joined is still there");
 }
 

@@ -1,8 +1,14 @@
 /**
  * Colours of the graphs, for light and dark. A module has the same colour in every page.
  */
+import { became } from "./format.js";
 
 const HUES = { project: 152, library: 212, "standard library": 45, "import system": 280, "no file": 0 };
+
+/** Hues of what became of a frame; what is the same is grey. */
+const CHANGES = { grew: 18, appeared: 330, shrank: 205, went: 255 };
+/** From these parts of its larger value on, a frame that grew or shrank has a stronger colour. */
+const STEPS = [0, 0.1, 0.5];
 
 /** Whether the page is dark now. */
 export function isDark() {
@@ -27,7 +33,7 @@ function paintOf(name) {
   return { hue: ((hash >>> 8) % 24) * 15, shade: ((hash >>> 20) % 3) - 1 };
 }
 
-/** Fills of frames; `by` is `kind` or `module`. */
+/** Fills of frames; `by` is `kind`, `module`, or `change` in a page of two runs. */
 export class Colours {
   constructor(model, by) {
     this.model = model;
@@ -49,17 +55,35 @@ export class Colours {
     return this.dark ? `hsl(${hue} ${38 + 8 * shade}% ${30 - 5 * shade}%)` : `hsl(${hue} ${58 + 8 * shade}% ${80 + 5 * shade}%)`;
   }
 
+  /** The fill of a node of a tree. */
+  node(tree, node) {
+    if (this.by === "change") return this.change(tree.earlier[node], tree.later[node]);
+    const frame = tree.frame[node];
+    if (node === 0 || tree.groupOf(frame) !== undefined) return this.root;
+    return this.frame(frame);
+  }
+
+  /** The fill of something with these values. */
+  change(earlier, later) {
+    const kind = became(earlier, later);
+    const part = Math.abs(later - earlier) / Math.max(later, earlier, 1);
+    const strength = kind === "grew" || kind === "shrank" ? STEPS.findLastIndex((least) => part >= least) : 2;
+    return this.changed(kind, strength);
+  }
+
+  /** The fill of a change of some strength, 0 to 2. */
+  changed(kind, strength = 2) {
+    const hue = CHANGES[kind];
+    if (hue === undefined) return this.dark ? "#45464e" : "#e4e4e8";
+    return this.dark ? `hsl(${hue} ${35 + 15 * strength}% ${24 + 6 * strength}%)` : `hsl(${hue} ${70 + 8 * strength}% ${90 - 8 * strength}%)`;
+  }
+
   /** The fill of a frame of the model. */
   frame(frame) {
     const { model } = this;
     const file = model.fileOf(frame);
     const key = model.isStandIn(frame) ? "" : this.by === "module" ? this.moduleOf(file) : model.meta.origins[file.origin];
     return this.named(key);
-  }
-
-  /** The fill of a group of a split tree. */
-  group() {
-    return this.root;
   }
 
   /** The fill of a kind or a module by its name. */

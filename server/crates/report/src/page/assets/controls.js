@@ -7,7 +7,7 @@ import { isDark } from "./colours.js";
 
 const THEME_KEY = "heaphint-theme";
 /** Choices that the state holds, by the id of their element, which is also their name. */
-const CHOICES = ["figure", "unit", "thread", "process", "module", "allocator", "split", "colour", "direction", "small"];
+const CHOICES = ["figure", "unit", "thread", "process", "module", "allocator", "split", "colour", "width", "direction", "small"];
 /** The same for those that are on or off, with the value of each. */
 const SWITCHES = { inverted: ["yes", ""], imports: ["hidden", "shown"] };
 
@@ -49,10 +49,12 @@ export class Controls {
     const { model, state } = app;
     fill(byId("figure"), FIGURES.map(({ name, title, meaning }) => element("option", { value: name, title: meaning }, title)));
     this.#filter("thread", "All threads", used(model.sites.thread), (index) => model.threads[index]?.name ?? "?");
-    const processes = model.meta.processes.map((_, index) => index);
-    this.#filter("process", "All processes", processes, (index) => `process ${model.meta.processes[index].pid}`);
+    const processes = Array.from({ length: model.processCount }, (_, index) => index);
+    this.#filter("process", "All processes", processes, (index) => model.processName(index));
     this.#filter("module", "All modules", used(model.sites.module), (index) => model.modules[index]);
     this.#filter("allocator", "All allocators", used(model.sites.allocator), (index) => model.meta.allocators[index]);
+    byId("width").closest("label").hidden = !model.earlier;
+    if (!model.earlier) byId("colour").querySelector("[value=change]").remove();
     for (const name of CHOICES) byId(name).addEventListener("change", (event) => state.set({ [name]: event.target.value }));
     for (const [name, [on, off]] of Object.entries(SWITCHES)) {
       byId(name).addEventListener("change", (event) => state.set({ [name]: event.target.checked ? on : off }));
@@ -121,7 +123,8 @@ export class Controls {
     const max = byId("figure").querySelector("[value=max]");
     max.disabled = state.view === "flame";
     if (state.view === "flame") byId("figure").value = stackFigure(state.figure);
-    byId("unit").disabled = state.view === "table" || (state.view === "source" && state.figure === "max");
+    const isTable = state.view === "table" && !this.app.model.earlier;
+    byId("unit").disabled = isTable || (state.view === "source" && state.figure === "max");
     byId("clear-filters").hidden = selection.isAll;
     document.body.dataset.view = state.view;
   }

@@ -71,6 +71,33 @@ export class Columns {
   }
 }
 
+/** Reason number of a maximum that is not known at all. */
+export const UNKNOWN = 255;
+
+/** Maxima that nobody knows. */
+function unknownMaxima(length) {
+  return { bytes: new Float64Array(length), why: new Uint8Array(length).fill(UNKNOWN) };
+}
+
+/**
+ * Of lines or functions of two runs: which run has them (`EARLIER` for those that only that one has), the line where
+ * they were then, whether that is a guess, and their figures in the earlier run.
+ */
+function readEarlier(meta, places, length) {
+  if (!meta.earlier) return { run: new Uint8Array(length) };
+  return {
+    run: places.read(length, Uint8Array),
+    was: places.read(length),
+    guess: places.read(length, Uint8Array),
+    earlier: {
+      total: places.readSums(length),
+      totalMax: places.readMaxima(length),
+      own: places.readSums(length),
+      ownMax: unknownMaxima(length),
+    },
+  };
+}
+
 /** Everything but the source texts, as plain arrays. */
 export async function loadData() {
   const [meta, graphBytes, placeBytes] = await Promise.all([
@@ -80,7 +107,7 @@ export async function loadData() {
   ]);
   const { counts } = meta;
   const graph = new Columns(graphBytes);
-  const frames = { function: graph.read(counts.frames), line: graph.read(counts.frames) };
+  const frames = { function: graph.read(counts.frames), line: graph.read(counts.frames), run: graph.read(counts.frames, Uint8Array) };
   const nodes = { parent: graph.read(counts.nodes), frame: graph.read(counts.nodes) };
   for (let node = 0; node < counts.nodes; node++) nodes.parent[node] = node - nodes.parent[node];
   const sites = {
@@ -88,14 +115,17 @@ export async function loadData() {
     thread: graph.read(counts.sites),
     allocator: graph.read(counts.sites),
     module: graph.read(counts.sites),
+    run: graph.read(counts.sites, Uint8Array),
     sums: graph.readSums(counts.sites),
     sizes: meta.sizes.map(() => (counts.sites > 0 ? graph.read(counts.sites, Float64Array) : new Float64Array())),
   };
-  const timelines = meta.processes.map(({ samples }) => ({
+  const timeline = ({ samples }) => ({
     elapsed: graph.readRising(samples, Float64Array),
     rss: graph.read(samples, Float64Array),
     heap: graph.read(samples, Float64Array),
-  }));
+  });
+  const timelines = meta.processes.map(timeline);
+  const earlierTimelines = (meta.earlier?.processes ?? []).map(timeline);
   const places = new Columns(placeBytes);
   const lines = {
     file: places.read(counts.lines),
@@ -104,15 +134,18 @@ export async function loadData() {
     total: places.readSums(counts.lines),
     totalMax: places.readMaxima(counts.lines),
     own: places.readSums(counts.lines),
-    ownMax: places.readMaxima(counts.lines),
+    ownMax: meta.earlier ? unknownMaxima(counts.lines) : places.readMaxima(counts.lines),
+    ...readEarlier(meta, places, counts.lines),
   };
   const functions = {
     function: places.read(counts.functions),
     total: places.readSums(counts.functions),
     totalMax: places.readMaxima(counts.functions),
     own: places.readSums(counts.functions),
+    ownMax: unknownMaxima(counts.functions),
+    ...readEarlier(meta, places, counts.functions),
   };
-  return { meta, frames, nodes, sites, timelines, lines, functions };
+  return { meta, frames, nodes, sites, timelines, earlierTimelines, lines, functions };
 }
 
 /** The source texts: by file, `{changed, lines}`, where `lines` maps a number to its text, and `whole` tells whether all are there. */

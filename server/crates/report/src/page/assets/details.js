@@ -3,8 +3,8 @@
  */
 import { SUMS } from "./data.js";
 import { bar, element, fill } from "./element.js";
-import { FIGURES, figureNamed } from "./figures.js";
-import { counted, exactly, grouped, share, size } from "./format.js";
+import { EARLIER, FIGURES, figureNamed, LATER } from "./figures.js";
+import { amount, counted, difference, exactly, grouped, share, size } from "./format.js";
 import { exactness, lineIndex } from "./places.js";
 import { BELOW, OUTSIDE, OWN } from "./tree.js";
 
@@ -13,8 +13,8 @@ const CONTEXT = 2;
 /** Rows of a list of threads or allocators. */
 const LISTED = 5;
 
-/** Sums over the sites of a node: figures, own figures, sizes, and the largest threads and allocators. */
-export function sumsOf(model, selection, relation, figure) {
+/** Sums over the sites of a node in one run: figures, own figures, sizes, and the largest threads and allocators. */
+export function sumsOf(model, selection, relation, figure, run = LATER) {
   const { sites } = model;
   const zero = () => Object.fromEntries(SUMS.map((name) => [name, { bytes: 0, count: 0 }]));
   const sums = { total: zero(), own: zero(), sizes: sites.sizes.map(() => 0), threads: new Map(), allocators: new Map() };
@@ -22,7 +22,7 @@ export function sumsOf(model, selection, relation, figure) {
   const add = (map, key, value) => map.set(key, (map.get(key) ?? 0) + value);
   for (let site = 0; site < sites.node.length; site++) {
     const how = relation(site);
-    if (how === OUTSIDE || !selection.has(site)) continue;
+    if (how === OUTSIDE || !selection.has(site, run)) continue;
     for (const name of SUMS) {
       for (const unit of ["bytes", "count"]) {
         const value = sites.sums[name][unit][site];
@@ -62,16 +62,21 @@ export class Details {
     const sums = sumsOf(model, this.app.selection, relation, figure);
     const isPlace = node !== 0 && group === undefined && !model.isStandIn(frame);
     const made = isPlace ? model.functionOf(frame) : null;
+    // The page has no text of a file as it was at the earlier run.
+    const isGone = isPlace && model.frames.run[frame] === EARLIER;
+    const line = model.frames.line[frame];
     const title = node === 0 ? "Everything" : (group ?? made?.qualname ?? model.label(frame));
     fill(
       this.node,
       element("h2", { class: "name" }, title),
-      isPlace && this.#place(made.file, model.frames.line[frame]),
-      element("h3", {}, inverted ? "Allocations that end in this stack" : node === 0 ? "The run" : "This stack and what it calls"),
-      this.#stackTable(sums, inverted || node === 0, figureNamed(figure)),
-      this.#actions(isPlace ? { file: made.file, line: model.frames.line[frame] } : null, state.view),
-      isPlace && this.#source(made.file, model.frames.line[frame]),
-      isPlace && this.#lineFigures(made.file, model.frames.line[frame]),
+      isPlace && element("p", { class: "place name" }, model.place(frame)),
+      element("h3", {}, inverted ? "Allocations that end in this stack" : node === 0 ? (model.earlier ? "Both runs" : "The run") : "This stack and what it calls"),
+      model.earlier
+        ? this.#changeTable(sums.total, sumsOf(model, this.app.selection, relation, figure, EARLIER).total, figureNamed(figure))
+        : this.#stackTable(sums, inverted || node === 0, figureNamed(figure)),
+      this.#actions(isPlace && !isGone ? { file: made.file, line } : null, state.view),
+      isPlace && !isGone && this.#source(made.file, line),
+      isPlace && this.#lineFigures(made.file, line, model.frames.run[frame]),
       this.#histogram(sums.sizes),
       this.#ranking("Threads", sums.threads, figure),
       this.#ranking("Allocators", sums.allocators, figure),
@@ -141,6 +146,40 @@ export class Details {
     );
   }
 
+  /** Both runs side by side, in the chosen unit. */
+  #changeTable(later, earlier, shown) {
+    const { unit } = this.app.state;
+    return this.#comparison(SUMS.map((name) => {
+      const figure = figureNamed(name);
+      return { figure, chosen: figure === shown, earlier: earlier[name][unit], later: later[name][unit], unit, mark: "" };
+    }));
+  }
+
+  /** A table of figures in both runs. */
+  #comparison(rows) {
+    const cell = (value, unit, mark = "") => element("td", { title: unit === "bytes" ? exactly(value) : null }, `${mark}${amount(value, unit)}`);
+    const head = ["before", "now", "change"].map((title) => element("th", { scope: "col" }, title));
+    return element(
+      "table",
+      { class: "figures comparison" },
+      element("thead", {}, element("tr", {}, element("td"), head)),
+      element(
+        "tbody",
+        {},
+        rows.map(({ figure, chosen, earlier, later, unit, mark }) =>
+          element(
+            "tr",
+            { class: chosen ? "chosen" : null },
+            element("th", { scope: "row", title: figure.meaning }, figure.title),
+            cell(earlier, unit, mark),
+            cell(later, unit, mark),
+            element("td", {}, earlier === later ? "–" : difference(earlier, later, unit)),
+          ),
+        ),
+      ),
+    );
+  }
+
   #actions(place, view) {
     if (!place) return null;
     const { app } = this;
@@ -173,11 +212,13 @@ export class Details {
   }
 
   /** The line over all stacks, with its maximum. */
-  #lineFigures(file, line) {
+  #lineFigures(file, line, run = LATER) {
     const { model, selection } = this.app;
-    const row = lineIndex(model, file, line);
+    const row = lineIndex(model, file, line, run);
     if (row === undefined) return null;
     const { lines } = model;
+    const title = selection.isAll ? "This line in all stacks" : "This line in all stacks, without filters";
+    if (model.earlier) return element("section", {}, element("h3", {}, title), this.#lineChange(row), this.#lineBefore(row, line));
     const rows = FIGURES.map((figure) => {
       const isMax = figure.name === "max";
       const cell = (sums, max) => {
@@ -200,7 +241,7 @@ export class Details {
     return element(
       "section",
       {},
-      element("h3", {}, selection.isAll ? "This line in all stacks" : "This line in all stacks, without filters"),
+      element("h3", {}, title),
       element(
         "table",
         { class: "figures" },
@@ -211,8 +252,38 @@ export class Details {
     );
   }
 
+  /** A line in both runs, with its maxima. */
+  #lineChange(row) {
+    const { model, state } = this.app;
+    const { total, totalMax, earlier } = model.lines;
+    return this.#comparison(FIGURES.map((figure) => {
+      if (figure.name === "max") {
+        const why = totalMax.why[row] || earlier.totalMax.why[row];
+        return { figure, earlier: earlier.totalMax.bytes[row], later: totalMax.bytes[row], unit: "bytes", mark: exactness(model, why).mark };
+      }
+      const of = (sums) => sums[figure.name][state.unit][row];
+      return { figure, earlier: of(earlier.total), later: of(total), unit: state.unit, mark: "" };
+    }));
+  }
+
+  /** Where a line was in the earlier run. */
+  #lineBefore(row, line) {
+    const { run, was, guess } = this.app.model.lines;
+    let sentence = null;
+    if (run[row] === EARLIER) sentence = "Only the earlier run has this line.";
+    else if (was[row] === 0) sentence = "Only the later run has this line.";
+    else if (guess[row]) sentence = `A guess: it was line ${was[row]} in the earlier run, whose text is not known.`;
+    else if (was[row] !== line) sentence = `It was line ${was[row]} in the earlier run.`;
+    return sentence && element("p", { class: "hint" }, sentence);
+  }
+
+  /** What belongs to the later run alone says so in a page of two. */
+  #ofRun(title) {
+    return this.app.model.earlier ? `${title}, later run` : title;
+  }
+
   #histogram(counts) {
-    return element("section", {}, element("h3", {}, "Sizes of allocations"), histogram(this.app.model, counts));
+    return element("section", {}, element("h3", {}, this.#ofRun("Sizes of allocations")), histogram(this.app.model, counts));
   }
 
   #ranking(title, map, figure) {
@@ -222,7 +293,7 @@ export class Details {
     return element(
       "section",
       {},
-      element("h3", {}, `${title}, ${figureNamed(figure).what}`),
+      element("h3", {}, this.#ofRun(`${title}, ${figureNamed(figure).what}`)),
       element(
         "table",
         { class: "figures" },

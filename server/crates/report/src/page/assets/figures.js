@@ -21,6 +21,10 @@ export function stackFigure(name) {
   return name === "max" ? "peak" : name;
 }
 
+/** The run that something belongs to: the only one or the later of two, and the earlier one. */
+export const LATER = 0;
+export const EARLIER = 1;
+
 /** What the filters of a state leave of the run. */
 export class Selection {
   constructor(model, state) {
@@ -38,9 +42,10 @@ export class Selection {
     return this.thread === null && this.process === null && this.module === null && this.allocator === null;
   }
 
-  has(site) {
+  has(site, run = LATER) {
     const { sites, threads } = this.model;
     return (
+      sites.run[site] === run &&
       (this.thread === null || sites.thread[site] === this.thread) &&
       (this.process === null || threads[sites.thread[site]]?.process === this.process) &&
       (this.module === null || sites.module[site] === this.module) &&
@@ -48,10 +53,16 @@ export class Selection {
     );
   }
 
-  /** What each site counts for; 0 for those that are filtered out. */
-  weights(figure, unit) {
+  /** What each site counts for in a run; 0 for those that are filtered out, and for those of the other run. */
+  weights(figure, unit, run = LATER) {
     const all = this.model.sites.sums[stackFigure(figure)][unit];
-    return this.isAll ? all : all.map((value, site) => (this.has(site) ? value : 0));
+    if (this.isAll && !this.model.earlier) return all;
+    return all.map((value, site) => (this.has(site, run) ? value : 0));
+  }
+
+  /** The same for each run of the page, the later one first. */
+  weightsOfRuns(figure, unit) {
+    return this.model.runs.map((run) => this.weights(figure, unit, run));
   }
 }
 

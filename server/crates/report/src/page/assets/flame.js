@@ -4,7 +4,7 @@
 import { Colours } from "./colours.js";
 import { byId, element, fill } from "./element.js";
 import { figureNamed } from "./figures.js";
-import { amount, counted, grouped, printable, share, size } from "./format.js";
+import { amount, became, counted, difference, printable, share } from "./format.js";
 import { Painter } from "./painter.js";
 import { matchingFrames, matchingNodes } from "./search.js";
 import { buildTree, membership } from "./tree.js";
@@ -17,7 +17,7 @@ function grouping(model, split) {
   const { sites } = model;
   if (split === "thread") return { groups: model.threads.map(({ name }) => name), groupOf: (site) => sites.thread[site] };
   if (split === "process") {
-    const groups = model.meta.processes.map(({ pid }) => `process ${pid}`);
+    const groups = Array.from({ length: model.processCount }, (_, index) => model.processName(index));
     return { groups, groupOf: (site) => model.threads[sites.thread[site]]?.process ?? 0 };
   }
   if (split === "module") return { groups: model.modules, groupOf: (site) => sites.module[site] };
@@ -69,23 +69,24 @@ export class FlameView {
   show() {
     const { state, model } = this;
     const figure = this.app.shownFigure();
-    const key = [figure, state.unit, this.app.selection.key, state.inverted, state.split, state.imports].join("|");
+    const key = [figure, state.unit, this.app.selection.key, state.inverted, state.split, state.imports, state.width].join("|");
     if (key !== this.key) {
       const path = this.tree ? this.tree.path(this.selected) : [];
       this.key = key;
       this.options = {
         hidden: state.imports === "hidden" ? model.importFrames() : this.none,
         inverted: state.inverted !== "",
+        width: state.width,
         ...grouping(model, state.split),
       };
-      this.tree = buildTree(model, this.app.selection.weights(figure, state.unit), this.options);
+      this.tree = buildTree(model, this.app.selection.weightsOfRuns(figure, state.unit), this.options);
       this.selected = this.tree.follow(path);
       this.from = 0;
       this.span = this.tree.value[0];
       this.searched = null;
       this.hovered = null;
     }
-    this.colours = new Colours(model, state.colour);
+    this.colours = new Colours(model, !model.earlier && state.colour === "change" ? "kind" : state.colour);
     this.zoomed = this.tree.follow(this.#zoomPath());
     if (!this.#isInside(this.selected, this.zoomed)) this.selected = this.zoomed;
     this.#search();
@@ -110,7 +111,7 @@ export class FlameView {
 
   #summary() {
     const figure = figureNamed(this.app.shownFigure());
-    return `Flame graph of ${amount(this.tree.value[0], this.state.unit)} ${figure.what}. Arrow keys move, Enter zooms, Escape zooms out.`;
+    return `Flame graph of ${this.#value([0])} ${figure.what}. Arrow keys move, Enter zooms, Escape zooms out.`;
   }
 
   /** Zooms to a node. */
@@ -138,14 +139,30 @@ export class FlameView {
 
   /** A node in a sentence. */
   describe(node) {
-    const { tree, model, state } = this;
-    const value = `${amount(tree.value[node], state.unit)}${state.unit === "count" ? " allocations" : ""}, ${share(tree.value[node], tree.value[0])}`;
+    const { tree, model } = this;
+    const value = this.#value([node]);
     if (node === 0) return `Everything, ${value}`;
     const frame = tree.frame[node];
     const group = tree.groupOf(frame);
     if (group !== undefined) return `${group}, ${value}`;
     const place = model.place(frame);
     return `${model.functionOf(frame).qualname}${place ? ` at ${place}` : ""}, ${value}`;
+  }
+
+  /** What nodes hold together, in words. */
+  #value(nodes) {
+    return this.#parts(nodes).join(", ");
+  }
+
+  /** What nodes hold together, and its share; of two runs what it was and is, and what became of it. */
+  #parts(nodes) {
+    const { tree, state } = this;
+    const sum = (values) => nodes.reduce((total, node) => total + values[node], 0);
+    const shown = (value) => `${amount(value, state.unit)}${state.unit === "count" ? " allocations" : ""}`;
+    if (!tree.earlier) return [shown(sum(tree.value)), share(sum(tree.value), tree.value[0])];
+    const [earlier, later] = [sum(tree.earlier), sum(tree.later)];
+    const change = became(earlier, later) === "same" ? "same" : `${became(earlier, later)}: ${difference(earlier, later, state.unit)}`;
+    return [`${shown(earlier)} before, ${shown(later)} now`, change];
   }
 
   resize() {
@@ -208,7 +225,7 @@ export class FlameView {
     if (!this.tree || !this.painter.width) return;
     const { state, tree } = this;
     const figure = figureNamed(this.app.shownFigure());
-    const whole = amount(tree.value[0], state.unit);
+    const [whole, change] = this.#parts([0]);
     this.painter.draw({
       tree,
       from: this.from,
@@ -219,7 +236,7 @@ export class FlameView {
       matches: this.matches?.flags,
       searching: this.matches !== null,
       colours: this.colours,
-      rootLabel: `everything: ${whole}${state.unit === "count" ? " allocations" : ""} ${figure.what}`,
+      rootLabel: `everything: ${whole} ${figure.what}${tree.earlier ? `, ${change}` : ""}`,
       selected: this.selected,
       hovered: this.hovered,
     });
@@ -240,10 +257,9 @@ export class FlameView {
       this.found = [];
       fill(result, this.matches.error);
     } else {
-      const { nodes, total } = matchingNodes(tree, this.matches.flags);
+      const { nodes, outermost } = matchingNodes(tree, this.matches.flags);
       this.found = nodes;
-      const sum = `${amount(total, state.unit)}, ${share(total, tree.value[0])}`;
-      fill(result, nodes.length === 0 ? "nothing found" : `${counted(nodes.length, "frame")}: ${sum}`);
+      fill(result, nodes.length === 0 ? "nothing found" : `${counted(nodes.length, "frame")}: ${this.#value(outermost)}`);
     }
     for (const id of ["search-next", "search-previous"]) byId(id).disabled = this.found.length === 0;
   }
@@ -300,6 +316,10 @@ export class FlameView {
 
   #legend() {
     const { model, state, colours } = this;
+    if (colours.by === "change") {
+      this.#changeLegend();
+      return;
+    }
     let names;
     if (state.colour === "module") {
       const bytes = new Map();
@@ -312,11 +332,31 @@ export class FlameView {
       names = model.meta.origins.filter((_, index) => used.has(index));
       if (state.imports === "hidden") names = names.filter((name) => name !== "import system");
     }
+    this.#showLegend(names.map((name) => [colours.named(name), name]));
+  }
+
+  #changeLegend() {
+    const { colours } = this;
+    const names = [
+      ["grew", 2, "grew by 50 % or more"],
+      ["grew", 1, "10 % or more"],
+      ["grew", 0, "less"],
+      ["appeared", 2, "appeared"],
+      ["same", 0, "same"],
+      ["shrank", 0, "shrank by less than 10 %"],
+      ["shrank", 1, "less than 50 %"],
+      ["shrank", 2, "more"],
+      ["went", 2, "went"],
+    ];
+    this.#showLegend(names.map(([kind, strength, name]) => [colours.changed(kind, strength), name]));
+  }
+
+  #showLegend(entries) {
     fill(
       byId("flame-legend"),
-      names.map((name) => {
+      entries.map(([colour, name]) => {
         const swatch = element("span", { class: "swatch" });
-        swatch.style.background = colours.named(name);
+        swatch.style.background = colour;
         return element("li", { class: "name" }, swatch, name);
       }),
     );
@@ -333,7 +373,7 @@ export class FlameView {
       this.hovered = node;
       this.draw();
     }
-    const { tooltip, tree, model, state } = this;
+    const { tooltip, tree, model } = this;
     tooltip.hidden = node === null;
     this.canvas.classList.toggle("pointing", node !== null);
     if (node === null) return;
@@ -342,12 +382,12 @@ export class FlameView {
     const title = node === 0 ? "everything" : (group ?? model.functionOf(frame).qualname);
     const place = node === 0 || group !== undefined ? "" : model.place(frame);
     const figure = figureNamed(this.app.shownFigure());
-    const value = state.unit === "bytes" ? size(tree.value[node]) : `${grouped(tree.value[node])} allocations`;
+    const [value, rest] = this.#parts([node]);
     fill(
       tooltip,
       element("strong", { class: "name" }, printable(title)),
       place && element("span", { class: "name" }, place),
-      element("span", {}, `${value} ${figure.what}, ${share(tree.value[node], tree.value[0])}`),
+      element("span", {}, `${value} ${figure.what}, ${rest}`),
     );
     const { innerWidth, innerHeight } = window;
     const box = tooltip.getBoundingClientRect();

@@ -37,6 +37,19 @@ export function amount(value, unit) {
   return unit === "bytes" ? size(value) : grouped(value);
 }
 
+/** A difference of a unit with its sign: `+3.00 MiB`. */
+export function difference(earlier, later, unit) {
+  return `${later < earlier ? "−" : "+"}${amount(Math.abs(later - earlier), unit)}`;
+}
+
+/** What became of a value: `grew`, `shrank`, `appeared`, `went` or `same`. */
+export function became(earlier, later) {
+  if (earlier === later) return "same";
+  if (earlier === 0) return "appeared";
+  if (later === 0) return "went";
+  return later > earlier ? "grew" : "shrank";
+}
+
 /** A part of a whole: `12.3 %`. */
 export function share(part, whole) {
   if (!(whole > 0)) return "0 %";

@@ -5,9 +5,9 @@ import { Controls, setUpTheme } from "./controls.js";
 import { loadData, loadSources } from "./data.js";
 import { Details } from "./details.js";
 import { byId, fill } from "./element.js";
-import { Selection, stackFigure } from "./figures.js";
+import { EARLIER, LATER, Selection, stackFigure } from "./figures.js";
 import { FlameView } from "./flame.js";
-import { printable, size } from "./format.js";
+import { difference, printable, size } from "./format.js";
 import { MemoryView } from "./memory.js";
 import { Model } from "./model.js";
 import { caveat, Places } from "./places.js";
@@ -22,7 +22,7 @@ const VIEWS = ["flame", "memory", "source", "table", "stats"];
 class App {
   constructor(model) {
     this.model = model;
-    this.state = new State();
+    this.state = new State({ figure: model.meta.figure, colour: model.earlier ? "change" : "kind" });
     if (!VIEWS.includes(this.state.view)) this.state.view = "flame";
     this.selection = new Selection(model, this.state);
     this.details = new Details(byId("details-body"), this);
@@ -42,14 +42,14 @@ class App {
     return stackFigure(this.state.figure);
   }
 
-  /** Figures by line and function of what is chosen. */
-  places() {
+  /** Figures by line and function of what is chosen, in a run of the page. */
+  places(run = LATER) {
     const key = `${this.state.figure}|${this.selection.key}`;
     if (this.placesKey !== key) {
       this.placesKey = key;
-      this.knownPlaces = new Places(this.model, this.selection, this.state.figure);
+      this.knownPlaces = [LATER, EARLIER].map((each) => new Places(this.model, this.selection, this.state.figure, each));
     }
-    return this.knownPlaces;
+    return this.knownPlaces[run];
   }
 
   /** The source texts, read when they are first asked for. */
@@ -96,9 +96,10 @@ class App {
 
 async function start() {
   const model = new Model(await loadData());
-  const { session } = model;
+  const { session, earlier } = model;
   fill(byId("command"), printable(session.command.join(" ")) || "heaphint");
-  fill(byId("peak"), `peak ${size(session.peak_bytes)}`);
+  const change = earlier ? ` (${difference(earlier.session.peak_bytes, session.peak_bytes, "bytes")})` : "";
+  fill(byId("peak"), `peak ${size(session.peak_bytes)}${change}`);
   const app = new App(model);
   setUpTheme(() => app.show());
   byId("loading").remove();

@@ -8,11 +8,17 @@ import { duration, moment, size } from "./format.js";
 /** Parts of the shown time by which the keyboard moves and zooms. */
 const STEP = 0.2;
 
+/** A process that only the earlier of two runs has. */
+const NO_SAMPLES = { elapsed: [], rss: [], heap: [] };
+const NO_PROCESS = { pid: "none", started_ms: Number.NaN, peak_bytes: 0, peak_ms: 0 };
+
 /** Text that opens in a spreadsheet: one row per sample. */
 export function timelineCsv(model) {
   const rows = ["pid,elapsed_ms,unix_ms,rss_bytes,heap_bytes"];
-  model.timelines.forEach((timeline, index) => {
-    const { pid, started_ms } = model.meta.processes[index];
+  const earlier = model.earlier ? model.earlier.processes : [];
+  const processes = [...model.meta.processes, ...earlier];
+  [...model.timelines, ...model.earlierTimelines].forEach((timeline, index) => {
+    const { pid, started_ms } = processes[index];
     timeline.elapsed.forEach((elapsed, sample) => {
       rows.push([pid, elapsed, started_ms + elapsed, timeline.rss[sample], timeline.heap[sample]].join(","));
     });
@@ -40,7 +46,7 @@ export class MemoryView {
 
   show() {
     const { process, model } = this;
-    const timeline = model.timelines[process];
+    const timeline = model.timelines[process] ?? NO_SAMPLES;
     const key = `${process}|${isDark()}`;
     this.#describe(process, timeline);
     if (key !== this.key) {
@@ -48,35 +54,43 @@ export class MemoryView {
       this.chart?.destroy();
       this.chart = null;
       fill(this.box);
-      if (timeline.elapsed.length > 0) this.#draw(process, timeline);
+      if (timeline.elapsed.length + (model.earlierTimelines[process]?.elapsed.length ?? 0) > 0) this.#draw(process, timeline);
     }
     this.#resize();
   }
 
   #describe(process, timeline) {
     const { model } = this;
-    const { pid, started_ms, peak_bytes, peak_ms } = model.meta.processes[process];
-    const many = model.meta.processes.length > 1;
+    const { pid, started_ms, peak_bytes, peak_ms } = model.meta.processes[process] ?? NO_PROCESS;
+    const many = model.processCount > 1;
     let largest = 0;
     for (const rss of timeline.rss) largest = Math.max(largest, rss);
     const facts =
       timeline.elapsed.length === 0
         ? "No samples were recorded: the process ended too soon."
         : `The heap's peak was ${size(peak_bytes)} at ${duration(peak_ms)}; the largest resident set size in these ${timeline.elapsed.length} samples is ${size(largest)}.`;
-    const which = many ? `Process ${pid}, one of ${model.meta.processes.length}: choose another with the process filter. ` : "";
-    fill(byId("memory-facts"), `${which}${facts} Recording began at ${moment(started_ms)}.`);
+    const which = many ? `Process ${pid}, one of ${model.processCount}: choose another with the process filter. ` : "";
+    const before = model.earlier?.processes[process];
+    const compared = before ? ` In the earlier run, which began at ${moment(before.started_ms)}, the heap's peak was ${size(before.peak_bytes)} at ${duration(before.peak_ms)}.` : "";
+    fill(byId("memory-facts"), `${which}${facts} Recording began at ${moment(started_ms)}.${compared}`);
     for (const id of ["memory-reset", "memory-csv"]) byId(id).disabled = timeline.elapsed.length === 0;
   }
 
   #draw(process, timeline) {
-    const { peak_bytes, peak_ms } = this.model.meta.processes[process];
+    const { model } = this;
+    const { peak_bytes, peak_ms } = model.meta.processes[process] ?? NO_PROCESS;
+    const before = model.earlier?.processes[process] && { ...model.earlier.processes[process], timeline: model.earlierTimelines[process] };
     const style = getComputedStyle(document.documentElement);
     const fontSize = Number.parseFloat(style.fontSize);
     const font = `${Math.round(fontSize * 0.85)}px system-ui, sans-serif`;
-    const seconds = Array.from(timeline.elapsed, (ms) => ms / 1000);
+    const tableOf = ({ elapsed, rss, heap }) => [Array.from(elapsed, (ms) => ms / 1000), Array.from(rss), Array.from(heap)];
+    // Both runs begin at the left; where only one has a sample, the line of the other goes on.
+    const data = before ? uPlot.join([tableOf(timeline), tableOf(before.timeline)]) : tableOf(timeline);
+    const [seconds] = data;
     const axis = { font, stroke: styleColour("--text"), grid: { stroke: styleColour("--line"), width: 1 }, ticks: { stroke: styleColour("--line"), width: 1 } };
-    const top = Math.max(peak_bytes, ...[timeline.rss, timeline.heap].map((values) => values.reduce((a, b) => Math.max(a, b), 0)));
-    this.whole = [0, Math.max(seconds[seconds.length - 1], peak_ms / 1000, 0.001)];
+    const top = data.slice(1).flat().reduce((a, b) => Math.max(a, b ?? 0), Math.max(peak_bytes, before?.peak_bytes ?? 0));
+    this.whole = [0, Math.max(seconds[seconds.length - 1], peak_ms / 1000, (before?.peak_ms ?? 0) / 1000, 0.001)];
+    const line = (label, colour, more) => ({ label, stroke: styleColour(colour), width: 2, spanGaps: true, value: (_, value) => (value === null || value === undefined ? "–" : size(value)), ...more });
     const options = {
       ...this.#size(),
       scales: { x: { time: false, range: (_, least, most) => (least === null ? this.whole : [least, most]) }, y: { range: () => [0, top * 1.08 || 1] } },
@@ -88,16 +102,25 @@ export class MemoryView {
       ],
       series: [
         { label: "Time", value: (_, value) => (value === null ? "–" : duration(value * 1000)) },
-        { label: "RSS", stroke: styleColour("--rss"), width: 2, value: (_, value) => (value === null ? "–" : size(value)) },
-        { label: "Heap", stroke: styleColour("--heap"), width: 2, fill: styleColour("--heap-fill"), value: (_, value) => (value === null ? "–" : size(value)) },
+        line("RSS", "--rss"),
+        line("Heap", "--heap", { fill: styleColour("--heap-fill") }),
+        ...(before ? [line("RSS before", "--rss", { dash: [5, 4], width: 1.5 }), line("Heap before", "--heap", { dash: [5, 4], width: 1.5 })] : []),
       ],
-      hooks: { draw: [(chart) => this.#markPeak(chart, peak_ms / 1000, peak_bytes, font)] },
+      hooks: {
+        draw: [
+          (chart) => {
+            if (before) this.#markPeak(chart, before.peak_ms / 1000, before.peak_bytes, font, "before: peak", 1);
+            this.#markPeak(chart, peak_ms / 1000, peak_bytes, font, "peak", 0);
+          },
+        ],
+      },
     };
-    this.chart = new uPlot(options, [seconds, Array.from(timeline.rss), Array.from(timeline.heap)], this.box);
+    this.chart = new uPlot(options, data, this.box);
     this.#zoom(this.whole);
   }
 
-  #markPeak(chart, at, bytes, font) {
+  /** Marks a peak; its text stands in the given row from the top. */
+  #markPeak(chart, at, bytes, font, name, row) {
     const { left, top, width, height } = chart.bbox;
     const x = chart.valToPos(at, "x", true);
     if (x < left - 1 || x > left + width + 1) return;
@@ -116,11 +139,12 @@ export class MemoryView {
     c.arc(x, y, 4 * ratio, 0, 2 * Math.PI);
     c.fill();
     c.font = font.replace(/^(\d+)px/, (_, pixels) => `600 ${pixels * ratio}px`);
-    const text = `peak ${size(bytes)}`;
+    const text = `${name} ${size(bytes)}`;
     const before = x + c.measureText(text).width + 12 * ratio > left + width;
     c.textAlign = before ? "right" : "left";
     c.textBaseline = "top";
-    c.fillText(text, x + (before ? -7 : 7) * ratio, top + 4 * ratio);
+    const line = Number.parseFloat(font) * 1.3;
+    c.fillText(text, x + (before ? -7 : 7) * ratio, top + (4 + row * line) * ratio);
     c.restore();
   }
 

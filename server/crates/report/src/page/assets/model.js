@@ -1,6 +1,7 @@
 /**
  * What was recorded, ready to be asked: names of frames, the stack tree, and its counters.
  */
+import { EARLIER, LATER } from "./figures.js";
 import { baseName, printable, shortPath } from "./format.js";
 
 /** The facts of one profiling run. Nodes, frames, functions, files and sites are numbers. */
@@ -9,6 +10,9 @@ export class Model {
     Object.assign(this, data);
     const { meta } = data;
     this.session = meta.session;
+    /** What the run is compared with: `{session, processes}`, or null. */
+    this.earlier = meta.earlier ?? null;
+    this.runs = this.earlier ? [LATER, EARLIER] : [LATER];
     this.files = meta.files.map((file) => ({
       ...file,
       shown: printable(shortPath(file.path, meta.session.directory)),
@@ -21,12 +25,24 @@ export class Model {
       line,
     }));
     this.modules = meta.modules.map(printable);
+    this.processCount = Math.max(meta.processes.length, this.earlier?.processes.length ?? 0);
     this.threads = meta.threads.map(([name, process]) => ({
       process,
-      name: meta.processes.length > 1 ? `${printable(name)} (${meta.processes[process]?.pid ?? "?"})` : printable(name),
+      name: this.processCount > 1 ? `${printable(name)} (${this.#pids(process)})` : printable(name),
     }));
     this.frameCount = meta.counts.frames;
     this.labels = new Array(this.frameCount);
+  }
+
+  /** The numbers of a process of the session: of two runs that in the later one, then that in the earlier one. */
+  #pids(index) {
+    const now = this.meta.processes[index]?.pid ?? "none";
+    return this.earlier ? `${now}, was ${this.earlier.processes[index]?.pid ?? "none"}` : String(now);
+  }
+
+  /** What a process of the session is called. */
+  processName(index) {
+    return `process ${this.#pids(index)}`;
   }
 
   /** The function of a frame: `{name, qualname, file, line}`. */
@@ -47,7 +63,7 @@ export class Model {
     const made = this.functionOf(frame);
     const label = this.isStandIn(frame)
       ? made.name
-      : `${made.qualname}  ${this.files[made.file].base}:${this.frames.line[frame]}`;
+      : `${made.qualname}  ${this.files[made.file].base}:${this.frames.line[frame]}${this.runMark(frame)}`;
     this.labels[frame] = label;
     return label;
   }
@@ -55,7 +71,12 @@ export class Model {
   /** Where a frame is: `pkg/app.py:12`. */
   place(frame) {
     if (this.isStandIn(frame)) return "";
-    return `${this.files[this.functionOf(frame).file].shown}:${this.frames.line[frame]}`;
+    return `${this.files[this.functionOf(frame).file].shown}:${this.frames.line[frame]}${this.runMark(frame)}`;
+  }
+
+  /** What stands behind a line that only the earlier of two runs has. */
+  runMark(frame) {
+    return this.frames.run[frame] === EARLIER ? " (earlier run)" : "";
   }
 
   /** The file of a frame. */

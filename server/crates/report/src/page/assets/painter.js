@@ -112,7 +112,7 @@ export class Painter {
       c.fillStyle = colours.dim;
       text = colours.dimText;
     } else {
-      c.fillStyle = node === 0 ? colours.root : group === undefined ? colours.frame(frame) : colours.group();
+      c.fillStyle = colours.node(tree, node);
     }
     c.fillRect(x, y, wide > 2 ? wide - 0.5 : wide, row - 1);
     if (wide >= LABELLED) this.labels.push([node, x, y, wide, text]);

@@ -2,37 +2,34 @@
  * Figures by line, function and file. Of the whole run they come with the data, maxima included; of a part of it they
  * are added up here, and then nobody knows their maxima.
  */
-import { figureNamed, stackFigure } from "./figures.js";
+import { UNKNOWN } from "./data.js";
+import { EARLIER, figureNamed, LATER, stackFigure } from "./figures.js";
 
-/** Reason number of a maximum that is not known at all. */
-export const UNKNOWN = 255;
-
-/** Figures of all lines, functions and files for one figure and one selection. */
+/** Figures of all lines, functions and files for one figure, one selection and one run of the page. */
 export class Places {
-  constructor(model, selection, figure) {
+  constructor(model, selection, figure, run = LATER) {
     this.model = model;
     this.selection = selection;
     this.figure = figure;
+    this.run = run;
     this.isMax = figure === "max";
     this.isWhole = selection.isAll;
   }
 
   /** `{total, own}` of all lines, each `{bytes, count, why}` by line number of the data; `count` is null for `max`. */
   get lines() {
-    const { lines } = this.model;
-    this.lineFigures ??= this.#figures(lines.total, lines.totalMax, lines.own, lines.ownMax, () => this.#addLines());
+    this.lineFigures ??= this.#figures(this.model.lines, () => this.#addLines());
     return this.lineFigures;
   }
 
-  /** The same for functions; of their own figures the maximum is not known. */
+  /** The same for functions. */
   get functions() {
-    const { functions } = this.model;
-    const unknown = { bytes: new Float64Array(functions.function.length), why: new Uint8Array(functions.function.length).fill(UNKNOWN) };
-    this.functionFigures ??= this.#figures(functions.total, functions.totalMax, functions.own, unknown, () => this.#addFunctions());
+    this.functionFigures ??= this.#figures(this.model.functions, () => this.#addFunctions());
     return this.functionFigures;
   }
 
-  #figures(total, totalMax, own, ownMax, add) {
+  #figures(places, add) {
+    const { total, totalMax, own, ownMax } = this.run === EARLIER ? places.earlier : places;
     if (this.isMax) {
       const shown = (max) => ({
         bytes: max.bytes,
@@ -67,7 +64,7 @@ export class Places {
     const total = { why: null };
     const own = { why: null };
     for (const unit of ["bytes", "count"]) {
-      const weights = selection.weights(this.figure, unit);
+      const weights = selection.weights(this.figure, unit, this.run);
       const below = model.below(weights);
       total[unit] = new Float64Array(length);
       own[unit] = new Float64Array(length);
@@ -84,17 +81,17 @@ export class Places {
   }
 }
 
-/** The row of a line among the data's lines, if it has figures. */
-export function lineIndex(model, file, line) {
-  const key = (file_, line_) => file_ * 2 ** 26 + line_;
+/** The row of a line among the data's lines, if it has figures; `run` is `EARLIER` for a line of that run only. */
+export function lineIndex(model, file, line, run = LATER) {
+  const key = (file_, line_, run_) => (file_ * 2 + run_) * 2 ** 26 + line_;
   if (!model.lineRows) {
     const { lines } = model;
-    model.lineRows = new Map(Array.from(lines.line, (number, row) => [key(lines.file[row], number), row]));
+    model.lineRows = new Map(Array.from(lines.line, (number, row) => [key(lines.file[row], number, lines.run[row]), row]));
     model.frameLines = Int32Array.from({ length: model.frameCount }, (_, frame) =>
-      model.isStandIn(frame) ? -1 : (model.lineRows.get(key(model.functionOf(frame).file, model.frames.line[frame])) ?? -1),
+      model.isStandIn(frame) ? -1 : (model.lineRows.get(key(model.functionOf(frame).file, model.frames.line[frame], model.frames.run[frame])) ?? -1),
     );
   }
-  return file === undefined ? undefined : model.lineRows.get(key(file, line));
+  return file === undefined ? undefined : model.lineRows.get(key(file, line, run));
 }
 
 /** What stands before a figure that is not exact, and why. */

@@ -45,10 +45,13 @@ export function matchingFrames(model, query) {
   return { flags, error: match.error };
 }
 
-/** Nodes of a tree that match, in the order in which they are drawn, and what they hold together. */
+/**
+ * Nodes of a tree that match, in the order in which they are drawn, and those of them that no other match calls: what
+ * these hold is what all hold together.
+ */
 export function matchingNodes(tree, flags) {
   const nodes = [];
-  let total = 0;
+  const outermost = [];
   const isMatch = (node) => tree.frame[node] < tree.frameCount && flags[tree.frame[node]] === 1;
   const covered = new Uint8Array(tree.size);
   for (let node = 1; node < tree.size; node++) {
@@ -56,9 +59,9 @@ export function matchingNodes(tree, flags) {
     if (!isMatch(node)) continue;
     nodes.push(node);
     // What a match calls is in its sum already.
-    if (!covered[node]) total += tree.value[node];
+    if (!covered[node]) outermost.push(node);
     covered[node] = 1;
   }
   nodes.sort((a, b) => tree.enter[a] - tree.enter[b]);
-  return { nodes, total };
+  return { nodes, outermost };
 }

@@ -2,8 +2,8 @@
  * Source files with figures beside their lines.
  */
 import { bar, byId, element, fill } from "./element.js";
-import { figureNamed } from "./figures.js";
-import { amount, exactly, printable, share } from "./format.js";
+import { EARLIER, figureNamed } from "./figures.js";
+import { amount, difference, exactly, printable, share } from "./format.js";
 import { exactness } from "./places.js";
 import { matcher } from "./search.js";
 
@@ -29,6 +29,7 @@ export class SourceView {
     this.sources = await app.sources();
     if (state.view !== "source") return;
     this.places = app.places();
+    this.earlier = this.model.earlier ? app.places(EARLIER) : null;
     this.#orderFiles();
     if (state.file === "" && this.ordered.length > 0) {
       this.file = this.ordered[0];
@@ -45,10 +46,11 @@ export class SourceView {
   #orderFiles() {
     const { lines } = this.model;
     const totals = this.#values(this.places.lines.total);
+    const earlier = this.earlier && this.#values(this.earlier.lines.total);
     this.largest = new Map();
     for (let row = 0; row < lines.file.length; row++) {
       const file = lines.file[row];
-      this.largest.set(file, Math.max(this.largest.get(file) ?? 0, totals[row]));
+      this.largest.set(file, Math.max(this.largest.get(file) ?? 0, totals[row], earlier?.[row] ?? 0));
     }
     const hidesImports = this.app.state.imports === "hidden";
     const isProject = (file) => (this.model.meta.origins[this.model.files[file].origin] === "project" ? 1 : 0);
@@ -103,27 +105,35 @@ export class SourceView {
       return;
     }
     const rows = new Map();
+    const gone = [];
     model.lines.file.forEach((of, row) => {
-      if (of === file) rows.set(model.lines.line[row], row);
+      if (of !== file) return;
+      if (model.lines.run[row] === EARLIER) gone.push(row);
+      else rows.set(model.lines.line[row], row);
     });
     const source = this.sources.get(file);
     const shown = this.#shownLines(rows, source);
     const figure = figureNamed(app.state.figure);
-    const { total, own } = this.places.lines;
     const heading = element("h2", { class: "name" }, printable(model.files[file].path));
     const notes = [];
     if (!source) notes.push("The text of this file is not in the page.");
     else if (!source.whole) notes.push("Only lines with figures are in the page.");
     if (source?.changed) notes.push("The file was changed after the run, so lines may have moved.");
-    const largest = Math.max(1, ...[...rows.values()].map((row) => this.#values(total)[row]));
+    const largest = Math.max(1, ...[...rows.values(), ...gone].map((row) => this.#heat(row)));
     const body = element("tbody");
     let last = 0;
     for (const line of shown) {
       if (line !== last + 1 && last !== 0) {
-        body.append(element("tr", { class: "gap" }, element("td", { colspan: 5 }, "⋮")));
+        body.append(element("tr", { class: "gap" }, element("td", { colspan: this.earlier ? 6 : 5 }, "⋮")));
       }
       last = line;
-      body.append(this.#line(line, rows.get(line), source, total, own, largest));
+      body.append(this.#line(line, rows.get(line), source?.lines.get(line) ?? "", largest));
+    }
+    if (gone.length > 0) {
+      body.append(element("tr", { class: "gap" }, element("td", { colspan: 6 }, "Lines that only the earlier run has:")));
+      for (const row of gone.sort((a, b) => model.lines.line[a] - model.lines.line[b])) {
+        body.append(this.#line(model.lines.line[row], row, model.functions_[model.lines.function[row]].qualname, largest));
+      }
     }
     fill(
       this.body,
@@ -139,8 +149,7 @@ export class SourceView {
           element(
             "tr",
             {},
-            element("th", { scope: "col", title: `${figure.meaning}, with what the line calls` }, "total"),
-            element("th", { scope: "col", title: `${figure.meaning}, by the line itself` }, "own"),
+            this.#columns().map(([name, meaning]) => element("th", { scope: "col", title: `${figure.meaning}, ${meaning}` }, name)),
             element("th", { scope: "col" }, element("span", { class: "hidden-text" }, "heat")),
             element("th", { scope: "col" }, element("span", { class: "hidden-text" }, "line")),
             element("th", { scope: "col" }, element("span", { class: "hidden-text" }, "text")),
@@ -165,21 +174,49 @@ export class SourceView {
     return [...near].sort((a, b) => a - b);
   }
 
-  #line(line, row, source, total, own, largest) {
-    const { model, app, unit } = this;
-    const text = source?.lines.get(line) ?? "";
-    const chosen = Number(app.state.line) === line;
-    const cell = (figures) => {
-      if (row === undefined) return element("td");
-      const value = this.#values(figures)[row];
-      const { mark, why } = exactness(model, figures.why?.[row]);
-      if (value === 0 && mark !== "?") return element("td");
-      const exact = unit === "bytes" && mark !== "?" ? exactly(value) : null;
-      return element("td", { title: [exact, why].filter(Boolean).join("; ") || null }, mark === "?" ? "?" : `${mark}${amount(value, unit)}`);
-    };
-    const heat = row === undefined ? 0 : this.#values(total)[row] / largest;
+  /** Columns of figures: names, and what they mean. */
+  #columns() {
+    if (!this.earlier) return [["total", "with what the line calls"], ["own", "by the line itself"]];
+    return [
+      ["change", "with what the line calls, from the earlier to the later run"],
+      ["before", "with what the line calls, in the earlier run"],
+      ["now", "with what the line calls, in the later run"],
+    ];
+  }
+
+  /** How much a line stands out: by its total, of two runs by its change. */
+  #heat(row) {
+    const total = this.#values(this.places.lines.total)[row];
+    return this.earlier ? Math.abs(total - this.#values(this.earlier.lines.total)[row]) : total;
+  }
+
+  #cell(figures, row) {
+    const { model, unit } = this;
+    const value = this.#values(figures)[row];
+    const { mark, why } = exactness(model, figures.why?.[row]);
+    if (value === 0 && mark !== "?") return element("td");
+    const exact = unit === "bytes" && mark !== "?" ? exactly(value) : null;
+    return element("td", { title: [exact, why].filter(Boolean).join("; ") || null }, mark === "?" ? "?" : `${mark}${amount(value, unit)}`);
+  }
+
+  #cells(row) {
+    const { total, own } = this.places.lines;
+    if (row === undefined) return this.#columns().map(() => element("td"));
+    if (!this.earlier) return [this.#cell(total, row), this.#cell(own, row)];
+    const before = this.earlier.lines.total;
+    const [earlier, later] = [before, total].map((figures) => this.#values(figures)[row]);
+    const change = element("td", { class: `change ${later < earlier ? "shrank" : "grew"}` }, earlier === later ? "–" : difference(earlier, later, this.unit));
+    return [change, this.#cell(before, row), this.#cell(total, row)];
+  }
+
+  /** The row of a line; `row` is its row among the data's lines, if it has figures. */
+  #line(line, row, text, largest) {
+    const { model, app } = this;
+    const isGone = row !== undefined && model.lines.run[row] === EARLIER;
+    const chosen = Number(app.state.line) === line && !isGone;
+    const heat = row === undefined ? 0 : this.#heat(row) / largest;
     const number =
-      row === undefined
+      row === undefined || isGone
         ? String(line)
         : element(
             "button",
@@ -189,9 +226,8 @@ export class SourceView {
     const code = element("td", { class: "text" }, text.replaceAll("\t", "    "));
     const tr = element(
       "tr",
-      { class: chosen ? "chosen" : null, title: heat > 0 ? `${share(this.#values(total)[row], largest)} of the file's largest line` : null },
-      cell(total),
-      cell(own),
+      { class: chosen ? "chosen" : null, title: heat > 0 ? `${share(this.#heat(row), largest)} of the file's largest ${this.earlier ? "change" : "line"}` : null },
+      this.#cells(row),
       element("td", { class: "bar-cell" }, heat > 0 && bar(heat, "bar heat")),
       element("td", { class: "number" }, number),
       code,

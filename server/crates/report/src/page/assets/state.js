@@ -14,6 +14,7 @@ const DEFAULTS = {
   inverted: "",
   split: "",
   colour: "kind",
+  width: "later",
   imports: "hidden",
   small: "",
   zoom: "",
@@ -28,9 +29,11 @@ const STEPS = ["view", "zoom", "file", "line"];
 /** The state, and who wants to know of its changes. */
 export class State {
   #listeners = [];
+  #defaults;
 
-  constructor() {
-    Object.assign(this, DEFAULTS);
+  /** `defaults` are those that differ from page to page. */
+  constructor(defaults) {
+    this.#defaults = { ...DEFAULTS, ...defaults };
     this.#read();
     addEventListener("popstate", () => this.#moved());
     addEventListener("hashchange", () => this.#moved());
@@ -65,12 +68,12 @@ export class State {
 
   #read() {
     const given = new URLSearchParams(location.hash.slice(1));
-    for (const [name, value] of Object.entries(DEFAULTS)) this[name] = given.get(name) ?? value;
+    for (const [name, value] of Object.entries(this.#defaults)) this[name] = given.get(name) ?? value;
   }
 
   #address() {
     const given = new URLSearchParams();
-    for (const [name, value] of Object.entries(DEFAULTS)) {
+    for (const [name, value] of Object.entries(this.#defaults)) {
       if (this[name] !== value) given.set(name, this[name]);
     }
     return `#${given}`;

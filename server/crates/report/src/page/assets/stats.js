@@ -4,7 +4,7 @@
 import { bar, byId, element, fill } from "./element.js";
 import { counted, duration, exactly, grouped, moment, printable, share, size } from "./format.js";
 import { histogram } from "./details.js";
-import { sum } from "./figures.js";
+import { LATER, sum } from "./figures.js";
 
 /** Rows of each list. */
 const LISTED = 10;
@@ -14,6 +14,7 @@ function ranked(model, keyOf) {
   const { bytes, count } = model.sites.sums.allocated;
   const rows = new Map();
   for (let site = 0; site < bytes.length; site++) {
+    if (model.sites.run[site] !== LATER) continue;
     const key = keyOf(site);
     const row = rows.get(key) ?? { key, bytes: 0, count: 0 };
     row.bytes += bytes[site];
@@ -24,28 +25,38 @@ function ranked(model, keyOf) {
   return { bytes: by("bytes"), count: by("count") };
 }
 
-/** Shows the statistics; they are of the whole run, whatever the filters say. */
-export function showStats(app) {
-  const { model } = app;
-  const { session, meta } = { session: model.session, meta: model.meta };
-  const facts = [
+/** What is known of a run as a whole. */
+function facts(session, more) {
+  const known = [
     ["Command", printable(session.command.join(" ")) || "unknown"],
     ["Folder", printable(session.directory)],
     ["Python", session.python ?? "unknown"],
-    ["Python allocator", printable(meta.python_allocator)],
     ["Started", moment(session.started_ms)],
     ["Ended", moment(session.started_ms + session.duration_ms)],
     ["Duration", duration(session.duration_ms)],
     ["Exit code", session.exit_code === null ? "unknown" : String(session.exit_code)],
-    ["Processes", `${grouped(session.processes)} (first: ${session.pid}, main thread ${meta.main_thread})`],
+    ["Processes", `${grouped(session.processes)} (first: ${session.pid})`],
     ["Peak", `${size(session.peak_bytes)} (${exactly(session.peak_bytes)}) at ${duration(session.peak_ms)}`],
     ["Allocated", `${size(session.allocated_bytes)} (${exactly(session.allocated_bytes)}) in ${counted(session.allocated_count, "allocation")}`],
     ["Live at the end", `${size(session.leaked_bytes)} (${exactly(session.leaked_bytes)}) in ${counted(session.leaked_count, "allocation")}`],
     ["Largest RSS", size(session.rss_peak_bytes)],
+    ...more,
+  ];
+  return element("dl", {}, known.map(([name, value]) => [element("dt", {}, name), element("dd", { class: "name" }, value)]).flat());
+}
+
+/** Shows the statistics; they are of the whole run, whatever the filters say. */
+export function showStats(app) {
+  const { model } = app;
+  const { session, meta, earlier } = model;
+  const more = [
+    ["Python allocator", printable(meta.python_allocator)],
+    ["Main thread", String(meta.main_thread)],
     ["Frames seen", `${counted(meta.counts.lines_seen, "line")}, ${counted(meta.counts.nodes + meta.counts.nodes_left_out - 1, "stack")}`],
     ["heaphint", meta.heaphint_version],
   ];
-  const sizes = model.sites.sizes.map(sum);
+  const sizes = model.sites.sizes.map((counts) => counts.reduce((total, count, site) => total + (model.sites.run[site] === LATER ? count : 0), 0));
+  const ofRun = (title) => (earlier ? `${title}, later run` : title);
   const allocators = ranked(model, (site) => model.sites.allocator[site]);
   const modules = ranked(model, (site) => model.sites.module[site]);
   const places = ranked(model, (site) => model.nodes.frame[model.sites.node[site]]);
@@ -53,14 +64,15 @@ export function showStats(app) {
   const placeName = (row) => [model.functionOf(row.key).qualname, model.place(row.key)];
   fill(
     byId("stats-body"),
-    card("The run", element("dl", {}, facts.map(([name, value]) => [element("dt", {}, name), element("dd", { class: "name" }, value)]).flat())),
+    card(earlier ? "The later run" : "The run", facts(session, more)),
+    earlier && card("The earlier run", facts(earlier.session, [])),
     card("What is not exact", notes(app)),
-    card("Sizes of allocations", histogram(model, sizes)),
-    card("Allocators", ranking(allocators.count, "count", (row) => [meta.allocators[row.key], ""])),
-    card("Locations that allocated most, by size", ranking(places.bytes, "bytes", placeName)),
-    card("Locations that allocated most, by number", ranking(places.count, "count", placeName)),
-    card("Modules that allocated most, by size", ranking(modules.bytes, "bytes", moduleName)),
-    card("Modules that allocated most, by number", ranking(modules.count, "count", moduleName)),
+    card(ofRun("Sizes of allocations"), histogram(model, sizes)),
+    card(ofRun("Allocators"), ranking(allocators.count, "count", (row) => [meta.allocators[row.key], ""])),
+    card(ofRun("Locations that allocated most, by size"), ranking(places.bytes, "bytes", placeName)),
+    card(ofRun("Locations that allocated most, by number"), ranking(places.count, "count", placeName)),
+    card(ofRun("Modules that allocated most, by size"), ranking(modules.bytes, "bytes", moduleName)),
+    card(ofRun("Modules that allocated most, by number"), ranking(modules.count, "count", moduleName)),
   );
 }
 
@@ -69,8 +81,12 @@ function card(title, ...content) {
 }
 
 function notes(app) {
-  const { session, meta } = app.model;
+  const { session, meta, earlier } = app.model;
   const sentences = session.notes.map(printable);
+  if (earlier) sentences.push(...earlier.session.notes.map((note) => `Of the earlier run: ${printable(note)}`));
+  if (app.model.lines.guess?.includes(1)) {
+    sentences.push("Where a line was in the earlier run is a guess, marked ~, when the text of its file at a run is not known or the line was changed.");
+  }
   if (!session.complete) sentences.push("A process ended without closing its capture, or still runs: the figures are those until then.");
   sentences.push("A single stack's own maximum is not recorded: max is offered for lines and functions.");
   const bounds = app.model.lines.totalMax.why.reduce((count, why) => count + (why === 1 ? 1 : 0), 0);

@@ -2,8 +2,8 @@
  * The figures as tables: by line, function, stack, module, thread and allocator.
  */
 import { bar, byId, element, fill } from "./element.js";
-import { figureNamed, stackFigure, sum } from "./figures.js";
-import { amount, counted, exactly, share } from "./format.js";
+import { EARLIER, figureNamed, LATER, stackFigure, sum } from "./figures.js";
+import { amount, became, counted, difference, exactly, share } from "./format.js";
 import { exactness } from "./places.js";
 import { matcher } from "./search.js";
 
@@ -46,7 +46,7 @@ export class TableView {
     const { state, selection } = this.app;
     const kind = ROWS.some(([value]) => value === state.rows) ? state.rows : "lines";
     byId("table-rows").value = kind;
-    const key = [kind, state.figure, selection.key, state.imports].join("|");
+    const key = [kind, state.figure, state.unit, selection.key, state.imports].join("|");
     if (key !== this.key) {
       if (kind !== this.kind) this.sort = { column: 0, down: true };
       this.key = key;
@@ -61,25 +61,57 @@ export class TableView {
   /** Fills `columns` and `rows`: each row has a name, a place, values by column, and what its stacks go through. */
   #collect() {
     const { kind } = this;
-    const places = this.app.places();
     const isPlaces = kind === "lines" || kind === "functions";
     const isMax = this.app.state.figure === "max" && isPlaces;
     const byBytes = (title, of) => ({ title, unit: "bytes", of });
     const byCount = (title, of) => ({ title, unit: "count", of });
-    if (isPlaces) {
-      const { total, own } = kind === "lines" ? places.lines : places.functions;
+    if (this.model.earlier) {
+      this.#collectBoth(isPlaces, isMax);
+    } else if (isPlaces) {
+      const { total, own } = this.app.places()[kind];
       this.columns = isMax
         ? [byBytes("Total", total), byBytes("Own", own)]
         : [byBytes("Total", total), byCount("Total count", total), byBytes("Own", own), byCount("Own count", own)];
       this.rows = kind === "lines" ? this.#lines() : this.#functions();
     } else {
-      const sums = this.#sums();
+      const [sums] = this.#sums();
       this.columns = [byBytes("Bytes", sums), byCount("Count", sums)];
       this.rows = sums.rows;
     }
     if (isPlaces && this.app.state.imports === "hidden") this.rows = this.rows.filter(({ at }) => !this.model.isImportFile(at.file));
-    this.rows = this.rows.filter(({ index }) => this.columns.some(({ unit, of }) => of[unit][index] > 0));
-    this.whole = Math.max(1, sum(this.app.selection.weights(this.app.state.figure, "bytes")));
+    this.rows = this.rows.filter(({ index }) => this.columns.some(({ unit, of }) => of[unit][index] !== 0));
+    const { figure, unit } = this.app.state;
+    const wholes = this.app.selection.weightsOfRuns(figure, this.model.earlier && !isMax ? unit : "bytes").map(sum);
+    this.whole = Math.max(1, ...wholes);
+  }
+
+  /** Columns of two runs: what changed, and both values, in the chosen unit. */
+  #collectBoth(isPlaces, isMax) {
+    const { app, kind } = this;
+    const unit = isMax ? "bytes" : app.state.unit;
+    const change = (later, earlier) => ({
+      [unit]: later[unit].map((value, index) => value - earlier[unit][index]),
+      why: later.why?.map((why, index) => Math.max(why, earlier.why[index])) ?? null,
+    });
+    const column = (title, of) => ({ title, unit, of });
+    const both = (later, earlier) => [
+      { ...column("Change", change(later, earlier)), earlier: earlier[unit], later: later[unit] },
+      column("Before", earlier),
+      column("Now", later),
+    ];
+    if (!isPlaces) {
+      const [later, earlier] = this.#sums();
+      this.columns = both(later, earlier);
+      this.rows = later.rows;
+      return;
+    }
+    const [later, earlier] = [LATER, EARLIER].map((run) => app.places(run)[kind]);
+    this.columns = both(later.total, earlier.total);
+    if (!isMax) {
+      const own = { ...column("Own change", change(later.own, earlier.own)), earlier: earlier.own[unit], later: later.own[unit] };
+      this.columns.push(own);
+    }
+    this.rows = kind === "lines" ? this.#lines() : this.#functions();
   }
 
   #lines() {
@@ -88,9 +120,9 @@ export class TableView {
     return Array.from(lines.line, (line, index) => ({
       index,
       name: model.functions_[lines.function[index]].qualname,
-      place: `${model.files[lines.file[index]].shown}:${line}`,
-      at: { file: lines.file[index], line },
-      goesThrough: (frame) => model.functionOf(frame).file === lines.file[index] && model.frames.line[frame] === line,
+      place: `${model.files[lines.file[index]].shown}:${line}${this.#moved(lines, index, line)}`,
+      at: { file: lines.file[index], line, gone: lines.run[index] === EARLIER },
+      goesThrough: (frame) => model.functionOf(frame).file === lines.file[index] && model.frames.line[frame] === line && model.frames.run[frame] === lines.run[index],
     }));
   }
 
@@ -101,14 +133,21 @@ export class TableView {
       return {
         index,
         name: qualname,
-        place: `${model.files[file].shown}:${line}`,
-        at: { file, line },
+        place: `${model.files[file].shown}:${line}${this.#moved(model.functions, index, line)}`,
+        at: { file, line, gone: model.functions.run[index] === EARLIER },
         goesThrough: (frame) => model.frames.function[frame] === made,
       };
     });
   }
 
-  /** Sums of sites by what the rows stand for. */
+  /** Where a line or function of two runs was. */
+  #moved({ run, was, guess }, index, line) {
+    if (run[index] === EARLIER) return " (earlier run)";
+    if (!was || was[index] === 0 || (was[index] === line && !guess[index])) return "";
+    return ` (was ${guess[index] ? "~ " : ""}${was[index]})`;
+  }
+
+  /** Sums of sites by what the rows stand for, for each run of the page. */
   #sums() {
     const { model, kind } = this;
     const { sites } = model;
@@ -116,8 +155,8 @@ export class TableView {
     const keyOf = { stacks: sites.node, modules: sites.module, threads: sites.thread, allocators: sites.allocator }[kind];
     const indexes = new Map();
     const rows = [];
-    const sums = { bytes: [], count: [], why: null, rows };
-    const weights = { bytes: selection.weights(state.figure, "bytes"), count: selection.weights(state.figure, "count") };
+    const sums = model.runs.map(() => ({ bytes: [], count: [], why: null, rows }));
+    const weights = { bytes: selection.weightsOfRuns(state.figure, "bytes"), count: selection.weightsOfRuns(state.figure, "count") };
     for (let site = 0; site < sites.node.length; site++) {
       const key = keyOf[site];
       let index = indexes.get(key);
@@ -125,11 +164,15 @@ export class TableView {
         index = rows.length;
         indexes.set(key, index);
         rows.push({ index, key, ...this.#named(key) });
-        sums.bytes.push(0);
-        sums.count.push(0);
+        for (const { bytes, count } of sums) {
+          bytes.push(0);
+          count.push(0);
+        }
       }
-      sums.bytes[index] += weights.bytes[site];
-      sums.count[index] += weights.count[site];
+      sums.forEach(({ bytes, count }, run) => {
+        bytes[index] += weights.bytes[run][site];
+        count[index] += weights.count[run][site];
+      });
     }
     return sums;
   }
@@ -142,7 +185,7 @@ export class TableView {
       return {
         name: model.functionOf(frame).qualname,
         place: model.place(frame),
-        at: isPlace ? { file: model.functionOf(frame).file, line: model.frames.line[frame] } : null,
+        at: isPlace ? { file: model.functionOf(frame).file, line: model.frames.line[frame], gone: model.frames.run[frame] === EARLIER } : null,
         stack: key,
       };
     }
@@ -194,7 +237,7 @@ export class TableView {
   #row(row) {
     const { columns, app } = this;
     const isOpen = this.open.has(row.index);
-    const first = columns[0].of.bytes[row.index];
+    const first = Math.abs(columns[0].of[columns[0].unit][row.index]);
     const toggle = () => {
       if (isOpen) this.open.delete(row.index);
       else this.open.add(row.index);
@@ -209,8 +252,9 @@ export class TableView {
       "tr",
       { class: isOpen ? "open" : null },
       element("th", { scope: "row", class: "wide" }, name, row.place && element("span", { class: "place name" }, row.place)),
-      columns.map(({ unit, of }) => {
+      columns.map(({ unit, of, earlier, later }) => {
         const { mark, why } = exactness(app.model, of.why?.[row.index]);
+        if (earlier) return this.#changeCell(earlier[row.index], later[row.index], unit, { mark, why });
         const value = amount(of[unit][row.index], unit);
         const exact = unit === "bytes" && mark !== "?" ? exactly(of[unit][row.index]) : null;
         return element("td", { title: [exact, why].filter(Boolean).join("; ") || null }, mark === "?" ? "?" : `${mark}${value}`);
@@ -220,10 +264,23 @@ export class TableView {
     return isOpen ? [tr, element("tr", { class: "stacks" }, element("td", { colspan: columns.length + 2 }, this.#stacks(row)))] : [tr];
   }
 
+  /** What changed, with the word for it. */
+  #changeCell(earlier, later, unit, { mark, why }) {
+    const kind = became(earlier, later);
+    const exact = unit === "bytes" ? `${exactly(earlier)} before, ${exactly(later)} now` : null;
+    const shown = kind === "same" ? "–" : `${mark.trim() === "" ? "" : "~ "}${difference(earlier, later, unit)}`;
+    return element(
+      "td",
+      { title: [exact, why].filter(Boolean).join("; ") || null, class: `change ${kind}` },
+      shown,
+      (kind === "appeared" || kind === "went") && element("span", { class: "hint" }, ` ${kind}`),
+    );
+  }
+
   /** The stacks of an open row. */
   #stacks(row) {
     const { app, model } = this;
-    const actions = row.at && element(
+    const actions = row.at && !row.at.gone && element(
       "p",
       { class: "actions" },
       element("button", { type: "button", on: { click: () => app.showSource(row.at.file, row.at.line) } }, "Show source"),
@@ -234,6 +291,7 @@ export class TableView {
     const { stacks, left } = stacksThrough(model, app.selection, this.#figureName(), row.goesThrough);
     return [
       actions,
+      model.earlier && element("p", { class: "hint" }, stacks.length > 0 ? "Stacks of the later run:" : "The later run has no such stack."),
       stacks.map(({ node, bytes, count }) =>
         element(
           "details",

@@ -12,19 +12,33 @@ const LEAST_INVERTED_SHARE = 1 / 20_000;
 
 /** A tree with values, positions and depths. Node 0 is the root and stands for everything. */
 export class Tree {
-  /** `parent` and `frame` by node, parents first; `own` is what a node has beside its children. */
-  constructor(parent, frame, own, groups, frameCount) {
+  /**
+   * `parent` and `frame` by node, parents first. `own` is what a node has beside its children, for each run of the
+   * page; `width` says which of it is drawn: `later`, `earlier`, or the `difference` of both.
+   */
+  constructor({ parent, frame, own }, groups, frameCount, width) {
     this.parent = Uint32Array.from(parent);
     this.frame = Uint32Array.from(frame);
     this.groups = groups;
     this.frameCount = frameCount;
     this.size = parent.length;
-    this.value = Float64Array.from(own);
-    for (let node = this.size - 1; node > 0; node--) this.value[this.parent[node]] += this.value[node];
+    const [later, earlier] = own;
+    this.later = this.#sums(later);
+    this.earlier = earlier ? this.#sums(earlier) : null;
+    if (!earlier || width === "later") this.value = this.later;
+    else if (width === "earlier") this.value = this.earlier;
+    else this.value = this.#sums(later.map((value, node) => Math.abs(value - earlier[node])));
     const { start, list } = children(this.parent);
     this.childStart = start;
     this.childList = list;
     this.#layOut();
+  }
+
+  /** What each node has with its children. */
+  #sums(own) {
+    const sums = Float64Array.from(own);
+    for (let node = sums.length - 1; node > 0; node--) sums[this.parent[node]] += sums[node];
+    return sums;
   }
 
   /** Sorts children, the largest first, and gives each node its place. */
@@ -95,12 +109,29 @@ export class Tree {
 class Growing {
   parent = [0];
   frame = [0];
-  own = [0];
   #known = new Map();
   #frames;
+  #weights;
 
-  constructor(frames) {
+  /** `weights` gives each site its weight, for each run of the page. */
+  constructor(frames, weights) {
     this.#frames = frames;
+    this.#weights = weights;
+    this.own = weights.map(() => [0]);
+  }
+
+  /** What a site weighs in all runs together. */
+  weight(site) {
+    let sum = 0;
+    for (const weights of this.#weights) sum += weights[site];
+    return sum;
+  }
+
+  /** Adds a site to what a node has itself. */
+  add(node, site) {
+    this.#weights.forEach((weights, run) => {
+      this.own[run][node] += weights[site];
+    });
   }
 
   child(parent, frame) {
@@ -110,7 +141,7 @@ class Growing {
       node = this.parent.length;
       this.parent.push(parent);
       this.frame.push(frame);
-      this.own.push(0);
+      for (const own of this.own) own.push(0);
       this.#known.set(key, node);
     }
     return node;
@@ -118,19 +149,19 @@ class Growing {
 }
 
 /**
- * Builds the tree of what `weights` gives each site.
+ * Builds the tree of what `weights` gives each site, for each run of the page; `width` is that of [`Tree`].
  *
  * `hidden` flags frames that are left out, `groupOf` gives the group of a site and `groups` their names, for a split
  * tree; `inverted` begins with the innermost frames.
  */
-export function buildTree(model, weights, { hidden, groupOf = null, groups = [], inverted = false }) {
-  const growing = new Growing(model.frameCount + groups.length);
+export function buildTree(model, weights, { hidden, groupOf = null, groups = [], inverted = false, width = "later" }) {
+  const growing = new Growing(model.frameCount + groups.length, weights);
   const build = inverted ? fromInside : fromOutside;
-  build(model, weights, growing, hidden, groupOf);
-  return new Tree(growing.parent, growing.frame, growing.own, groups, model.frameCount);
+  build(model, growing, hidden, groupOf);
+  return new Tree(growing, groups, model.frameCount, width);
 }
 
-function fromOutside(model, weights, growing, hidden, groupOf) {
+function fromOutside(model, growing, hidden, groupOf) {
   const { parent, frame } = model.nodes;
   const { node } = model.sites;
   const order = Uint32Array.from(node.keys());
@@ -141,7 +172,7 @@ function fromOutside(model, weights, growing, hidden, groupOf) {
   const path = [];
   shown[0] = 0;
   for (const site of order) {
-    if (weights[site] <= 0) continue;
+    if (growing.weight(site) <= 0) continue;
     const group = groupOf ? groupOf(site) : null;
     if (group !== last) {
       shown.fill(-1);
@@ -159,7 +190,7 @@ function fromOutside(model, weights, growing, hidden, groupOf) {
       if (!hidden[frame[below]]) above = growing.child(above, frame[below]);
       shown[below] = above;
     }
-    growing.own[above] += weights[site];
+    growing.add(above, site);
   }
 }
 
@@ -170,43 +201,44 @@ function visible(model, hidden, node) {
   return at;
 }
 
-function fromInside(model, weights, growing, hidden, groupOf) {
+function fromInside(model, growing, hidden, groupOf) {
   const { parent, frame } = model.nodes;
   const { node } = model.sites;
   let total = 0;
   const first = new Map();
   for (let site = 0; site < node.length; site++) {
-    if (weights[site] <= 0) continue;
-    total += weights[site];
+    const weight = growing.weight(site);
+    if (weight <= 0) continue;
+    total += weight;
     const shown = groupOf ? growing.child(0, model.frameCount + groupOf(site)) : 0;
-    if (!first.has(shown)) first.set(shown, { nodes: [], values: [] });
+    if (!first.has(shown)) first.set(shown, { nodes: [], sites: [] });
     first.get(shown).nodes.push(visible(model, hidden, node[site]));
-    first.get(shown).values.push(weights[site]);
+    first.get(shown).sites.push(site);
   }
   const least = total * LEAST_INVERTED_SHARE;
   const work = [...first.entries()];
   while (work.length > 0) {
-    const [shown, { nodes, values }] = work.pop();
+    const [shown, { nodes, sites }] = work.pop();
     const callers = new Map();
     for (let index = 0; index < nodes.length; index++) {
       const at = nodes[index];
       if (at === 0) {
-        growing.own[shown] += values[index];
+        growing.add(shown, sites[index]);
         continue;
       }
       let caller = callers.get(frame[at]);
       if (caller === undefined) {
-        caller = { nodes: [], values: [], sum: 0 };
+        caller = { nodes: [], sites: [], sum: 0 };
         callers.set(frame[at], caller);
       }
       caller.nodes.push(visible(model, hidden, parent[at]));
-      caller.values.push(values[index]);
-      caller.sum += values[index];
+      caller.sites.push(sites[index]);
+      caller.sum += growing.weight(sites[index]);
     }
     for (const [called, caller] of callers) {
       const child = growing.child(shown, called);
       if (caller.sum >= least) work.push([child, caller]);
-      else growing.own[child] += caller.sum;
+      else for (const site of caller.sites) growing.add(child, site);
     }
   }
 }
