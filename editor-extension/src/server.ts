@@ -90,6 +90,7 @@ export class Server {
       documentSelector: [
         { scheme: "file", language: "python" },
         { scheme: "untitled", language: "python" },
+        { scheme: "vscode-notebook-cell", language: "python" },
         { scheme: "file", pattern: "**/{pyproject,heaphint}.toml" },
       ],
       outputChannel: this.log.channel,

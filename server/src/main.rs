@@ -5,6 +5,7 @@ mod launch;
 mod limits;
 mod lsp;
 mod python;
+mod supervise;
 mod tui;
 
 use std::process::ExitCode;

@@ -1,168 +1,140 @@
 """Load on the language server: several editors that type while programs run, and how long answers take.
 
     python3 tests/bench/editor_load.py [--clients 4] [--seconds 10] [--edits 2500] [--lines 2000] [--runs 3]
+    python3 tests/bench/editor_load.py --soak
 
 Each client has a server of its own and a document with a figure on every other line; it sends so many edits a second,
-asks for hints meanwhile, and starts runs that it cancels or lets end. Prints the latencies of hint requests and the
-server's memory; it judges neither. Ends with 1 when an edit was lost, a run had no end, or a server did not go.
+asks for hints meanwhile, and starts runs that it cancels or lets end. The soak is one client with a million edits and 500
+runs, as fast as they go. Prints the latencies of hint requests and the server's memory as it goes; it judges neither. Ends
+with 1 when an edit was lost, a run had no end, or a server did not go.
 """
 
 import argparse
-import itertools
-import json
-import os
-import queue
 import random
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[2]
+from editor import PROGRAM, Editor, shares
 
 
-class Editor:
-    """An editor without a window."""
+class Typist:
+    """An editor whose document changes all the time, and is what it was after every second change."""
 
-    def __init__(self, program):
-        self.server = subprocess.Popen(
-            [program, "server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        self.ids = itertools.count(1)
-        self.lock = threading.Lock()
-        self.answers = {}
-        self.finished = queue.Queue()
-        threading.Thread(target=self.read, daemon=True).start()
-        self.ask("initialize", {"processId": os.getpid(), "rootUri": None, "capabilities": {}})
-        self.notify("initialized", {})
+    def __init__(self, options, folder):
+        self.path = folder / "app.py"
+        self.rows = ["kept = []"]
+        for i in range(options.lines // 2):
+            self.rows += [f"kept.append(bytearray({1000 + i}))", f"x{i} = {i}"]
+        self.rows.append(f"import time; time.sleep({options.sleep})")
+        self.path.write_text("\n".join(self.rows) + "\n")
+        self.editor = Editor(options.program)
+        self.editor.settings(inlayHints={"figure": "allocated", "minimumBytes": 1})
+        self.editor.open(self.path)
+        self.version = 1
+        self.started = 0
+        self.random = random.Random(str(folder.name))
 
-    def send(self, message):
-        body = json.dumps(message).encode()
-        with self.lock:
-            self.server.stdin.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
-            self.server.stdin.flush()
+    def type(self):
+        """A character comes and goes at the end of some line."""
+        row = self.random.randrange(len(self.rows))
+        end = {"line": row, "character": 1_000_000}
+        for text, start in (("#", end), ("", {"line": row, "character": len(self.rows[row])})):
+            change = {"range": {"start": start, "end": end}, "text": text}
+            self.version += 1
+            document = {"uri": self.path.as_uri(), "version": self.version}
+            changes = {"textDocument": document, "contentChanges": [change]}
+            self.editor.notify("textDocument/didChange", changes)
 
-    def notify(self, method, params):
-        self.send({"jsonrpc": "2.0", "method": method, "params": params})
+    def run(self):
+        """Starts a run, and cancels every other one."""
+        run = self.editor.command("heaphint.profile", {"uri": self.path.as_uri()})["run"]
+        self.started += 1
+        if self.random.random() < 0.5:
+            self.editor.command("heaphint.cancel", {"run": run})
 
-    def ask(self, method, params):
-        number = next(self.ids)
-        answer = self.answers[number] = queue.Queue()
-        self.send({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
-        message = answer.get(timeout=120)
-        if "error" in message:
-            raise RuntimeError(f"{method}: {message['error']}")
-        return message["result"]
-
-    def command(self, name, argument):
-        return self.ask("workspace/executeCommand", {"command": name, "arguments": [argument]})
-
-    def read(self):
-        out = self.server.stdout
-        while header := out.readline():
-            length = int(header.split(b":")[1])
-            out.readline()
-            message = json.loads(out.read(length))
-            if "method" not in message:
-                self.answers.pop(message["id"]).put(message)
-            elif message["method"] == "heaphint/runFinished":
-                self.finished.put(message["params"])
-            elif "id" in message:
-                self.send({"jsonrpc": "2.0", "id": message["id"], "result": None})
-
-    def memory(self):
-        """The server's resident memory now, MiB."""
-        lines = Path(f"/proc/{self.server.pid}/status").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
-
-
-def type_and_run(options, folder, latencies, problems):
-    path = folder / "app.py"
-    rows = ["kept = []"]
-    for i in range(options.lines // 2):
-        rows += [f"kept.append(bytearray({1000 + i}))", f"x{i} = {i}"]
-    rows.append("import time; time.sleep(1)")
-    path.write_text("\n".join(rows) + "\n")
-    uri = path.as_uri()
-    editor = Editor(options.program)
-    hints = {"figure": "allocated", "minimumBytes": 1}
-    settings = {"settings": {"heaphint": {"inlayHints": hints}}}
-    editor.notify("workspace/didChangeConfiguration", settings)
-    item = {"uri": uri, "languageId": "python", "version": 1, "text": path.read_text()}
-    editor.notify("textDocument/didOpen", {"textDocument": item})
-    editor.command("heaphint.profile", {"uri": uri})
-    editor.finished.get(timeout=120)
-    before = editor.memory()
-    begin = time.monotonic()
-    version, started, runs_due = (
-        1,
-        1,
-        [begin + i * options.seconds / options.runs for i in range(options.runs)],
-    )
-    generator = random.Random(str(folder))
-    while (now := time.monotonic()) < begin + options.seconds:
-        if runs_due and now >= runs_due[0]:
-            runs_due.pop(0)
-            run = editor.command("heaphint.profile", {"uri": uri})["run"]
-            started += 1
-            if generator.random() < 0.5:
-                editor.command("heaphint.cancel", {"run": run})
-        while version < options.edits * (time.monotonic() - begin):
-            # A character comes and goes at the end of some line, so the text stays bounded.
-            row = generator.randrange(len(rows))
-            end = {"line": row, "character": 1_000_000}
-            for text, start in (("#", end), ("", {"line": row, "character": len(rows[row])})):
-                change = {"range": {"start": start, "end": end}, "text": text}
-                version += 1
-                identifier = {"uri": uri, "version": version}
-                editor.notify(
-                    "textDocument/didChange",
-                    {"textDocument": identifier, "contentChanges": [change]},
-                )
-        whole = {"start": {"line": 0, "character": 0}, "end": {"line": 60, "character": 0}}
+    def ask(self):
+        """How long the hints of a window take, seconds."""
         asked = time.monotonic()
-        editor.ask("textDocument/inlayHint", {"textDocument": {"uri": uri}, "range": whole})
-        latencies.append(time.monotonic() - asked)
+        self.editor.ask_raw("textDocument/inlayHint", self.editor.hints(self.path, 0, 60))
+        return time.monotonic() - asked
+
+    def wait(self, runs=None):
+        for _ in range(self.started if runs is None else runs):
+            self.editor.finished.get(timeout=600)
+            self.started -= 1
+
+    def end(self, problems):
+        """Nothing was lost when every line is what it was: then no figure of a last run is old."""
+        self.wait()
+        self.editor.profile(self.path)
+        request = self.editor.hints(self.path, 0, len(self.rows))
+        hints = self.editor.ask("textDocument/inlayHint", request)
+        old = [hint["label"] for hint in hints if hint["label"].endswith("(old)")]
+        if not hints or old:
+            problems.append(f"{len(hints)} hints, of which {len(old)} are old")
+        memory = self.editor.memory()
+        code = self.editor.end()
+        if code != 0:
+            problems.append(f"the server ended with {code}")
+        return memory
+
+
+def load(options, folder, latencies, problems):
+    typist = Typist(options, folder)
+    typist.editor.profile(typist.path)
+    before = typist.editor.memory()
+    begin = time.monotonic()
+    due = [begin + i * options.seconds / options.runs for i in range(options.runs)]
+    while (now := time.monotonic()) < begin + options.seconds:
+        if due and now >= due[0]:
+            due.pop(0)
+            typist.run()
+        while typist.version < options.edits * (time.monotonic() - begin):
+            typist.type()
+        latencies.append(typist.ask())
         time.sleep(0.01)
-    # The last run is one that ends: its figures are those of every line.
-    editor.command("heaphint.profile", {"uri": uri})
-    for _ in range(started):
-        editor.finished.get(timeout=120)
-    # Nothing was lost when every line is what it was: then no figure is old.
-    hints = editor.ask(
-        "textDocument/inlayHint",
-        {
-            "textDocument": {"uri": uri},
-            "range": {
-                "start": {"line": 0, "character": 0},
-                "end": {"line": len(rows), "character": 0},
-            },
-        },
-    )
-    old = [hint["label"] for hint in hints if hint["label"].endswith("(old)")]
-    if not hints or old:
-        problems.append(f"{len(hints)} hints, of which {len(old)} are old")
-    after = editor.memory()
-    print(
-        f"{folder.name}: {version} edits, {started} runs, {before:.0f} MiB before and {after:.0f} after"
-    )
-    editor.ask("shutdown", None)
-    editor.notify("exit", None)
-    if editor.server.wait(timeout=30) != 0:
-        problems.append(f"the server ended with {editor.server.returncode}")
+    edits, memory = typist.version - 1, typist.end(problems)
+    print(f"{folder.name}: {edits} edits, {before:.0f} MiB before and {memory:.0f} after", flush=True)
+
+
+def soak(options, folder, latencies, problems):
+    options.lines, options.sleep = 500, 0.02
+    typist = Typist(options, folder)
+    begin = time.monotonic()
+    for share in range(options.soak_runs):
+        if typist.started > 2:
+            typist.wait(1)
+        typist.run()
+        wanted = options.soak_edits * (share + 1) // options.soak_runs
+        while typist.version - 1 < wanted:
+            typist.type()
+            if typist.version % 1001 == 0:
+                latencies.append(typist.ask())
+        latencies.append(typist.ask())
+        if (share + 1) % (options.soak_runs // 10) == 0:
+            memory, elapsed = typist.editor.memory(), time.monotonic() - begin
+            print(f"{typist.version - 1:,} edits, {share + 1} runs, {elapsed:.0f} s: {memory:.1f} MiB", flush=True)
+    print(f"at the end {typist.end(problems):.1f} MiB")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--program", default=str(TOP / "target/release/heaphint"))
+    parser.add_argument("--program", default=str(PROGRAM))
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--edits", type=float, default=2500, help="a second, of each client")
     parser.add_argument("--lines", type=int, default=2000)
     parser.add_argument("--runs", type=int, default=3, help="of each client")
+    parser.add_argument("--soak", action="store_true")
+    parser.add_argument("--soak-edits", type=int, default=1_000_000)
+    parser.add_argument("--soak-runs", type=int, default=500)
     options = parser.parse_args()
+    options.sleep = 1
+    if options.soak:
+        options.clients = 1
     latencies, problems = [], []
     with tempfile.TemporaryDirectory() as top:
         clients = []
@@ -171,21 +143,17 @@ def main():
             folder.mkdir()
             (folder / "pyproject.toml").touch()
             clients.append(
-                threading.Thread(target=type_and_run, args=(options, folder, latencies, problems))
+                threading.Thread(
+                    target=soak if options.soak else load,
+                    args=(options, folder, latencies, problems),
+                )
             )
         for client in clients:
             client.start()
         for client in clients:
             client.join()
     if latencies:
-        latencies.sort()
-        shown = {
-            share: latencies[int(share * (len(latencies) - 1))] for share in (0.5, 0.9, 0.99, 1)
-        }
-        words = ", ".join(
-            f"p{share * 100:g} {seconds * 1000:.1f} ms" for share, seconds in shown.items()
-        )
-        print(f"{len(latencies)} hint requests: {words}")
+        print(f"{len(latencies)} hint requests: {shares(latencies)}")
     else:
         problems.append("no request was answered")
     print("\n".join(problems) or "nothing was lost")

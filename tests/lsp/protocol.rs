@@ -171,6 +171,108 @@ fn cells_of_notebooks_and_old_versions_are_not_taken_for_their_files() {
     }
 }
 
+/// A notebook of these code cells as the editor tells of it.
+fn notebook(uri: &str, cells: &[&str]) -> (Vec<String>, Value) {
+    let names: Vec<String> = (0..cells.len()).map(|i| cell_of(uri, i)).collect();
+    let texts = names.iter().zip(cells).map(|(name, text)| cell_text(name, text)).collect::<Vec<_>>();
+    let cells: Vec<_> = names.iter().map(|name| json!({"kind": 2, "document": name})).collect();
+    let document = json!({"uri": uri, "notebookType": "jupyter-notebook", "version": 1, "cells": cells});
+    (names, json!({"notebookDocument": document, "cellTextDocuments": texts}))
+}
+
+fn cell_of(notebook: &str, number: usize) -> String {
+    format!(
+        "vscode-notebook-cell:{}#W{number}s",
+        notebook.trim_start_matches("file://").replace("untitled:", "")
+    )
+}
+
+fn cell_text(name: &str, text: &str) -> Value {
+    json!({"uri": name, "languageId": "python", "version": 1, "text": text})
+}
+
+#[test]
+fn cells_of_a_notebook_are_run_in_their_order() {
+    let make = "def make(n):\n    return bytearray(n * 1024 * 1024)\n";
+    let project = Project::new(&[("src/make.py", make), ("src/my work.ipynb", "{}")]);
+    let uri = project.uri("src/my%20work.ipynb");
+    let first = "%matplotlib inline\nimport make, sys\nkept = make.make(5)\nprint(__name__, sys.argv)\n";
+    let second = "more = make.make(7)  # heaphint: limit 1 MiB";
+    let (cells, opened) = notebook(&uri, &[first, second, "%%bash\nfail here"]);
+    let mut client = Client::start();
+    let answer = client.initialize(project.folders());
+    let selector = &answer["capabilities"]["notebookDocumentSync"]["notebookSelector"];
+    assert_eq!(selector, &json!([{"cells": [{"language": "python"}]}]));
+    client.notify("notebookDocument/didOpen", opened);
+    let make_uri = project.uri("src/make.py");
+    client.open(&make_uri, make);
+    for cell in &cells {
+        let offered = client.lenses(cell);
+        let params = json!({"uri": uri, "what": "notebook"});
+        assert_eq!(
+            offered,
+            [(0, "Profile memory of this notebook".into(), "heaphint.profile".into(), params)]
+        );
+    }
+    let finished = client.profile(json!({"uri": cells[1], "what": "notebook"}));
+    assert_eq!(finished["outcome"], "finished", "{finished}");
+    assert!(finished["message"].as_str().is_some_and(|m| m.contains("my work.ipynb peaked")), "{finished}");
+    client.told("window/logMessage", |params| params["message"] == "__main__ ['-c']");
+    assert_eq!(labels(&client.hints(&cells[0])), [(2, "5.00 MiB peak")]);
+    assert_eq!(labels(&client.hints(&cells[1])), [(0, "7.00 MiB peak")]);
+    // What cells import belongs to the project as ever.
+    assert_eq!(labels(&client.hints(&make_uri)), [(1, "12.0 MiB peak")]);
+    assert!(client.hover(&cells[1], 0).contains("`make`"));
+    let found = client.diagnostics(&cells[1], |list| !list.is_empty());
+    assert!(found[0]["message"].as_str().is_some_and(|message| message.contains("7.00 MiB")), "{found:?}");
+    assert!(!client.has_unread("window/showMessage"));
+
+    // A cell comes before the second one, whose text is edited; nothing has to be saved.
+    let new = format!("{}new", cells[0]);
+    let structure = json!({"array": {"start": 1, "deleteCount": 0, "cells": [{"kind": 2, "document": new}]},
+        "didOpen": [cell_text(&new, "between = make.make(3)\n")]});
+    let edit = json!({"range": {"start": {"line": 0, "character": 17}, "end": {"line": 0, "character": 18}}, "text": "9"});
+    let text = json!({"document": {"uri": cells[1], "version": 2}, "changes": [edit]});
+    let change = json!({"cells": {"structure": structure, "textContent": [text]}});
+    let identifier = json!({"uri": uri, "version": 2});
+    client.notify("notebookDocument/didChange", json!({"notebookDocument": identifier, "change": change}));
+    assert_eq!(labels(&client.hints(&cells[1])), [(0, "7.00 MiB peak (old)")]);
+    assert_eq!(client.profile(json!({"uri": uri, "what": "notebook"}))["outcome"], "finished");
+    assert_eq!(labels(&client.hints(&cells[1])), [(0, "9.00 MiB peak")]);
+    assert_eq!(labels(&client.hints(&new)), [(0, "3.00 MiB peak")]);
+    assert_eq!(labels(&client.hints(&cells[0])), [(2, "5.00 MiB peak")]);
+    client.notify("notebookDocument/didSave", json!({"notebookDocument": {"uri": uri}}));
+
+    // Closed, it cannot be run.
+    let texts: Vec<_> = cells.iter().chain([&new]).map(|cell| json!({"uri": cell})).collect();
+    client.notify(
+        "notebookDocument/didClose",
+        json!({"notebookDocument": {"uri": uri}, "cellTextDocuments": texts}),
+    );
+    client.diagnostics(&cells[1], <[Value]>::is_empty);
+    assert_eq!(client.lenses(&cells[0]), []);
+    assert_eq!(client.profile(json!({"uri": cells[0], "what": "notebook"}))["outcome"], "failed");
+}
+
+#[test]
+fn a_notebook_that_was_never_saved_is_run() {
+    let (cells, opened) =
+        notebook("untitled:Untitled-1.ipynb", &["kept = bytearray(5 << 20)", "def f(:", "1 / 0"]);
+    let mut client = Client::initialized();
+    client.notify("notebookDocument/didOpen", opened);
+    let finished = client.profile(json!({"uri": cells[0], "what": "notebook"}));
+    assert_eq!(finished["outcome"], "failed", "{finished}");
+    assert!(finished["message"].as_str().is_some_and(|m| m.contains("SyntaxError")), "{finished}");
+    assert_eq!(labels(&client.hints(&cells[0])), [(0, "5.00 MiB peak")]);
+    // What makes no sense is no harm.
+    client.notify(
+        "notebookDocument/didChange",
+        json!({"notebookDocument": {"uri": "x:y", "version": 2}, "change": {}}),
+    );
+    client.notify("notebookDocument/didOpen", json!({"wrong": 1}));
+    assert_eq!(client.lenses(&cells[0]).len(), 1);
+}
+
 #[test]
 fn a_report_is_opened_or_its_place_is_said() {
     let shows = json!({"capabilities": {"window": {"showDocument": {"support": true}}}});
@@ -218,21 +320,100 @@ fn editors_without_progress_are_told_in_messages() {
     assert!(!client.has_unread("window/workDoneProgress/create"));
 }
 
+/// An editor that asks for diagnostics and takes none that are sent.
+fn pulling(project: &Project) -> Client {
+    let mut parts = project.folders();
+    parts["capabilities"] = json!({"textDocument": {"publishDiagnostics": null, "diagnostic": {}}});
+    let mut client = Client::start();
+    let provider = &client.initialize(parts)["capabilities"]["diagnosticProvider"];
+    assert_eq!(
+        (&provider["interFileDependencies"], &provider["workspaceDiagnostics"]),
+        (&json!(true), &json!(true))
+    );
+    client
+}
+
 #[test]
 fn diagnostics_are_asked_for_where_they_cannot_be_sent() {
-    let pulls = json!({"capabilities": {"textDocument": {"publishDiagnostics": null, "diagnostic": {}}}});
     let text = "kept = bytearray(6 * 1024 * 1024)  # heaphint: limit 1 MiB\n";
     let project = Project::new(&[("app.py", text)]);
     let uri = project.uri("app.py");
-    let mut client = Client::start();
-    let answer = client.initialize(pulls);
-    assert_eq!(answer["capabilities"]["diagnosticProvider"]["interFileDependencies"], true);
+    let mut client = pulling(&project);
     client.open(&uri, text);
-    let mut pull = || client.ask("textDocument/diagnostic", json!({"textDocument": {"uri": uri}}));
-    assert_eq!((&pull()["kind"], &pull()["items"]), (&json!("full"), &json!([])));
+    let pull = |client: &mut Client, known: &Value| {
+        let params = json!({"textDocument": {"uri": uri}, "previousResultId": known});
+        client.ask("textDocument/diagnostic", params)
+    };
+    let none = pull(&mut client, &Value::Null);
+    assert_eq!((&none["kind"], &none["items"]), (&json!("full"), &json!([])));
     client.profile(json!({"uri": uri}));
     client.told("workspace/diagnostic/refresh", |_| true);
-    let report = client.ask("textDocument/diagnostic", json!({"textDocument": {"uri": uri}}));
-    assert_eq!(report["items"].as_array().map(Vec::len), Some(1), "{report}");
+    let found = pull(&mut client, &none["resultId"]);
+    assert_eq!(found["items"].as_array().map(Vec::len), Some(1), "{found}");
+    let same = pull(&mut client, &found["resultId"]);
+    assert_eq!(same, json!({"kind": "unchanged", "resultId": found["resultId"]}));
+    // What was typed a moment ago counts, without waiting to be told.
+    for version in 2..20 {
+        let limit = if version % 2 == 0 { "9" } else { "1" };
+        client.change(&uri, version, Some([0, 53, 0, 54]), limit);
+        let report = pull(&mut client, &Value::Null);
+        let count = usize::from(version % 2 != 0);
+        assert_eq!(report["items"].as_array().map(Vec::len), Some(count), "{version}: {report}");
+    }
     assert!(!client.has_unread("textDocument/publishDiagnostics"));
+}
+
+#[test]
+fn diagnostics_of_all_files_are_asked_for_at_once() {
+    let text = "kept = bytearray(6 * 1024 * 1024)  # heaphint: limit 1 MiB\n";
+    let project = Project::new(&[("app.py", text)]);
+    project.write("pyproject.toml", "[tool.heaphint]\npeak = \"a lot\"\n");
+    let (app, toml) = (project.uri("app.py"), project.uri("pyproject.toml"));
+    let mut client = pulling(&project);
+    let pull = |client: &mut Client, known: Value| {
+        client.ask("workspace/diagnostic", json!({"previousResultIds": known}))["items"].clone()
+    };
+    let first = pull(&mut client, json!([]));
+    assert_eq!(
+        (&first[0]["uri"], &first[0]["kind"], &first[0]["version"]),
+        (&json!(toml), &json!("full"), &Value::Null)
+    );
+    assert!(
+        first[0]["items"][0]["message"].as_str().is_some_and(|message| message.contains("a lot")),
+        "{first}"
+    );
+    client.open(&app, text);
+    client.profile(json!({"uri": app}));
+    project.write("pyproject.toml", "");
+    client.told("workspace/diagnostic/refresh", |_| true);
+    let mut second = pull(&mut client, json!([{"uri": toml, "value": first[0]["resultId"]}]));
+    // The watcher may be later than the run.
+    while second[1]["items"] != json!([]) {
+        client.told("workspace/diagnostic/refresh", |_| true);
+        second = pull(&mut client, json!([{"uri": toml, "value": first[0]["resultId"]}]));
+    }
+    assert_eq!((&second[0]["uri"], &second[0]["version"]), (&json!(app), &json!(1)), "{second}");
+    assert_eq!(second[0]["items"].as_array().map(Vec::len), Some(1), "{second}");
+    let third = pull(&mut client, json!([{"uri": app, "value": second[0]["resultId"]}]));
+    assert_eq!(
+        third,
+        json!([{"uri": app, "version": 1, "kind": "unchanged", "resultId": second[0]["resultId"]}])
+    );
+    assert!(!client.has_unread("textDocument/publishDiagnostics"));
+}
+
+#[test]
+fn editors_that_ask_and_take_are_sent_diagnostics_once() {
+    let text = "kept = bytearray(6 * 1024 * 1024)  # heaphint: limit 1 MiB\n";
+    let project = Project::new(&[("app.py", text)]);
+    let uri = project.uri("app.py");
+    for (parts, pulls) in [(json!({"diagnostic": {}}), true), (json!({}), false)] {
+        let mut client = Client::start();
+        let answer = client.initialize(json!({"capabilities": {"textDocument": parts}}));
+        assert_eq!(answer["capabilities"].get("diagnosticProvider"), None, "{pulls}");
+        client.open(&uri, text);
+        client.profile(json!({"uri": uri}));
+        client.diagnostics(&uri, |list| list.len() == 1);
+        assert!(!client.has_unread("workspace/diagnostic/refresh"));
+    }
 }

@@ -133,6 +133,50 @@ fn what_a_run_leaves_behind_ends_with_the_server() {
 }
 
 #[test]
+fn what_left_its_group_and_session_ends_with_the_server_too() {
+    // Each link of the first chain is a session of its own and gone in a moment; the last process is a plain daemon.
+    let text = |socket: &std::path::Path| {
+        format!(
+            r#"import os, socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.connect({socket:?})
+s.set_inheritable(True)
+if os.fork() == 0:
+    while True:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+elif os.fork() == 0:
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    os.execv(sys.executable, [sys.executable, "-c", f"import os, time; os.write({{s.fileno()}}, b'x'); time.sleep(1000)"])
+time.sleep(1000 if sys.argv[1:] else 0.5)
+"#
+        )
+    };
+    for (args, end) in [(json!(["stay"]), "kill"), (json!(["stay"]), "cancel"), (json!([]), "exit")] {
+        let project = Project::new(&[]);
+        let listener = UnixListener::bind(project.path("socket")).expect("a socket");
+        project.write("app.py", &text(&project.path("socket")));
+        let mut client = Client::initialized();
+        client.command("heaphint.profile", json!({"uri": project.uri("app.py"), "args": args}));
+        let (mut connection, _) = listener.accept().expect("the program connects");
+        connection.read_exact(&mut [0]).expect("the daemon writes");
+        match end {
+            "kill" => client.kill(),
+            "cancel" => drop(client.command("heaphint.cancel", Value::Null)),
+            _ => {
+                client.told("heaphint/runFinished", |_| true);
+                client.ask("shutdown", Value::Null);
+            }
+        }
+        // Closed when the last of them is gone. An error means that the connection broke, which is an end as well.
+        let _ = connection.read_to_end(&mut Vec::new());
+    }
+}
+
+#[test]
 fn captures_that_are_cut_hostile_or_newer_are_refused_or_shown() {
     let project = Project::new(&[("app.py", APP)]);
     let uri = project.uri("app.py");

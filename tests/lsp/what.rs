@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::project::{Project, labels};
+use crate::support::packages::environment;
+use crate::support::process::run;
 
 /// Runs what is called pytest here as pytest would: the files, or the functions behind `::`, of its arguments.
 const PYTEST: &str = r#"import inspect, runpy, sys
@@ -115,6 +117,50 @@ fn test_files_classes_cases_and_all_tests_are_run_by_pytest() {
         let finished = client.profile(argument);
         assert_eq!(finished["outcome"], "finished", "{finished}");
         assert_eq!(labels(&client.hints(&uri)), expected);
+    }
+}
+
+#[test]
+fn cases_of_parametrized_tests_are_offered_by_the_names_that_pytest_gives() {
+    let pytest = environment("pytest", &["pytest==8.3.4"]);
+    let text = r#"import pytest
+
+@pytest.mark.parametrize("n", [3, 0x7, pytest.param(5, id="five"), (2)], ids=[None, None, None, "two"])
+def test_a(n):
+    kept = bytearray(n * 1024 * 1024)
+
+class TestB:
+    @pytest.mark.parametrize("flag, name", [(True, "a b"), (None, "c::d")])
+    @pytest.mark.parametrize("x", [1.5, -2, {"k": 1}])
+    def test_c(self, x, flag, name):
+        pass
+"#;
+    let project = Project::new(&[("test_app.py", text)]);
+    let mut collect = std::process::Command::new(&pytest.path);
+    collect
+        .args(["-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"])
+        .current_dir(project.path(""));
+    let collected = String::from_utf8(run(&mut collect, "").stdout).expect("text");
+    let collected: Vec<_> = collected.lines().filter_map(|line| line.strip_prefix("test_app.py::")).collect();
+    assert_eq!(collected.len(), 10, "{collected:?}");
+
+    let uri = project.uri("test_app.py");
+    let mut client = Client::start();
+    let python = json!({"python": pytest.path, "inlayHints": {"figure": "max"}});
+    client.initialize(json!({"initializationOptions": python}));
+    client.open(&uri, text);
+    let lenses = client.lenses(&uri);
+    let cases: Vec<_> = lenses.iter().filter_map(|lens| lens.3["test"].as_str()).collect();
+    let cases: Vec<_> = cases.into_iter().filter(|test| test.contains('[')).collect();
+    assert_eq!(cases, collected);
+    let lens = lenses.iter().find(|lens| lens.1 == "Profile [7]").expect("a lens");
+    assert_eq!(lens.0, 3);
+    let finished = client.profile(lens.3.clone());
+    assert_eq!(finished["outcome"], "finished", "{finished}");
+    assert_eq!(labels(&client.hints(&uri)), [(4, "7.00 MiB max")]);
+    for lens in lenses.iter().filter(|lens| lens.3["test"].as_str().is_some_and(|test| test.contains("c::d")))
+    {
+        assert_eq!(client.profile(lens.3.clone())["outcome"], "finished", "{lens:?}");
     }
 }
 

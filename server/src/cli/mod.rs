@@ -23,6 +23,7 @@ mod runs;
 mod server;
 mod stats;
 mod summary;
+mod supervise;
 mod table;
 mod transform;
 mod tree;
@@ -68,6 +69,8 @@ enum Command {
     Baseline(baseline::Arguments),
     Demo(demo::Arguments),
     Server(server::Arguments),
+    #[command(name = crate::supervise::COMMAND, hide = true)]
+    Supervise(supervise::Arguments),
 }
 
 /// Something that was asked for does not make sense; the text says what to do.
@@ -96,6 +99,7 @@ pub fn main() -> anyhow::Result<u8> {
         Command::Baseline(arguments) => baseline::main(&arguments),
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Server(arguments) => server::main(&arguments),
+        Command::Supervise(arguments) => supervise::main(&arguments),
     }
 }
 

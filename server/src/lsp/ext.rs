@@ -61,7 +61,8 @@ pub const REPORT_COMMAND: &str = "heaphint.report";
 /// The one argument of [`PROFILE_COMMAND`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileParams {
-    /// The Python file that is meant, as a `file:` URI. For what belongs to a whole project: any file or folder of it.
+    /// The Python file that is meant, as a `file:` URI. For what belongs to a whole project: any file or folder of it. For
+    /// a notebook: its URI, or that of a cell.
     pub uri: Url,
     /// What to run; the file, or the test when there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +104,8 @@ pub enum ProfileWhat {
     AllTests,
     /// The run configuration `name` of the project's `pyproject.toml` or `heaphint.toml`.
     Configuration,
+    /// The cells of the notebook, one after the other.
+    Notebook,
     /// What was run last.
     Again,
 }

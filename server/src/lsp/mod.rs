@@ -14,6 +14,7 @@ mod ext;
 mod features;
 mod framing;
 mod handlers;
+mod notebooks;
 mod offers;
 mod outbox;
 mod results;
@@ -74,6 +75,10 @@ async fn serve_stdio() -> Ending {
         server::Backend(new)
     })
     .custom_method("window/workDoneProgress/cancel", server::Backend::cancel_progress)
+    .custom_method("notebookDocument/didOpen", server::Backend::did_open_notebook)
+    .custom_method("notebookDocument/didChange", server::Backend::did_change_notebook)
+    .custom_method("notebookDocument/didSave", server::Backend::did_save_notebook)
+    .custom_method("notebookDocument/didClose", server::Backend::did_close_notebook)
     .finish();
     let (input, output) = tokio::io::duplex(PIPE_BYTES);
     let mut reader = tokio::spawn(framing::forward(BufReader::new(tokio::io::stdin()), input));

@@ -1,5 +1,6 @@
 //! What can be profiled where: the same for code lenses, code actions and anything else that offers runs.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use lsp_types::Url;
@@ -16,7 +17,7 @@ pub struct Offer {
     /// The 1-based line it belongs to.
     pub line: u32,
     /// What a lens on that line says.
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// What a list of actions says.
     pub long_title: String,
     /// The run.
@@ -26,8 +27,19 @@ pub struct Offer {
 /// What a lens says that needs no more words on its line.
 const PROFILE: &str = "Profile memory";
 
+/// What a lens on a cell says: cells need those above them.
+const PROFILE_NOTEBOOK: &str = "Profile memory of this notebook";
+
 /// The runs of a document, by its lines. Parses and looks at the disk: call it where it may block.
 pub fn of_document(uri: &Url, document: &Document) -> Vec<Offer> {
+    if let Some(notebook) = &document.notebook {
+        return vec![Offer {
+            line: 1,
+            title: PROFILE_NOTEBOOK.into(),
+            long_title: PROFILE_NOTEBOOK.to_owned(),
+            params: ProfileParams::new(notebook.clone(), Some(ProfileWhat::Notebook)),
+        }];
+    }
     let Some(path) = &document.path else {
         let is_untitled = document.is_python && untitled::is_untitled(uri);
         return if is_untitled { vec![whole_file(uri, 1)] } else { Vec::new() };
@@ -46,7 +58,7 @@ pub fn of_document(uri: &Url, document: &Document) -> Vec<Offer> {
 fn whole_file(uri: &Url, line: u32) -> Offer {
     Offer {
         line,
-        title: PROFILE,
+        title: PROFILE.into(),
         long_title: "Profile memory of this file".to_owned(),
         params: ProfileParams::new(uri.clone(), None),
     }
@@ -55,9 +67,9 @@ fn whole_file(uri: &Url, line: u32) -> Offer {
 fn of_python(uri: &Url, path: &Path, document: &Document) -> Vec<Offer> {
     let outline = document.outline();
     let module = own_module(path).ok();
-    let offer = |line, title, long_title: &str, what| Offer {
+    let offer = |line, title: &'static str, long_title: &str, what| Offer {
         line,
-        title,
+        title: title.into(),
         long_title: format!("Profile memory of {long_title}"),
         params: ProfileParams::new(uri.clone(), what),
     };
@@ -83,12 +95,17 @@ fn of_python(uri: &Url, path: &Path, document: &Document) -> Vec<Offer> {
             offers.push(offer(line, "Profile as module", &format!("module {name}"), what));
         }
     }
-    offers.extend(outline.test_classes.iter().chain(&outline.tests).map(|test| Offer {
-        line: test.line,
-        title: PROFILE,
-        long_title: format!("Profile memory of {}", test.name),
-        params: ProfileParams { test: Some(test.name.clone()), ..ProfileParams::new(uri.clone(), None) },
-    }));
+    for test in outline.test_classes.iter().chain(&outline.tests) {
+        let offer = |title: Cow<'static, str>, name: String| Offer {
+            line: test.line,
+            title,
+            long_title: format!("Profile memory of {name}"),
+            params: ProfileParams { test: Some(name), ..ProfileParams::new(uri.clone(), None) },
+        };
+        offers.push(offer(PROFILE.into(), test.name.clone()));
+        let case = |case| offer(format!("Profile [{case}]").into(), format!("{}[{case}]", test.name));
+        offers.extend(test.cases.iter().map(case));
+    }
     offers
 }
 
@@ -97,7 +114,7 @@ fn of_configurations(uri: &Url, path: &Path, document: &Document) -> Vec<Offer> 
     let what = Some(ProfileWhat::Configuration);
     let offer = |configuration: configuration::Configuration| Offer {
         line: configuration.line,
-        title: PROFILE,
+        title: PROFILE.into(),
         long_title: format!("Profile memory of {}", configuration.name),
         params: ProfileParams { name: Some(configuration.name), ..ProfileParams::new(uri.clone(), what) },
     };

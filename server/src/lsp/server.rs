@@ -12,15 +12,16 @@ use lsp_types::{
     DocumentDiagnosticParams, DocumentDiagnosticReportResult, DocumentLink, DocumentLinkParams,
     ExecuteCommandParams, Hover, HoverParams, InitializeParams, InitializeResult, InitializedParams,
     InlayHint, InlayHintParams, RenameFilesParams, Url, WorkDoneProgressCancelParams,
+    WorkspaceDiagnosticParams, WorkspaceDiagnosticReportResult,
 };
 use serde_json::Value;
-use tokio::sync::Notify;
 use tower_lsp::jsonrpc::Result;
 use tower_lsp::{Client, LanguageServer};
 
-use super::diagnostics::Published;
+use super::diagnostics::{Checks, Published};
 use super::documents::file_path;
 use super::handlers;
+use super::notebooks;
 use super::outbox::Outbox;
 use super::results::{Results, Shown};
 use super::runs::Runs;
@@ -43,7 +44,7 @@ pub struct Server {
     /// Documents without files that were run.
     pub untitled: Untitled,
     /// Told when limits have to be compared with figures again.
-    pub check: Notify,
+    pub check: Checks,
     /// The diagnostics that the editor shows.
     pub published: Published,
     state: Mutex<State>,
@@ -58,7 +59,7 @@ impl Server {
             watch: Watch::default(),
             followed: Followed::default(),
             untitled: Untitled::default(),
-            check: Notify::new(),
+            check: Checks::default(),
             published: Published::default(),
             state: Mutex::default(),
         }
@@ -123,7 +124,7 @@ impl Server {
         self.refresh();
         // What a program holds while it runs is neither its peak nor a leak.
         if !live {
-            self.check.notify_one();
+            self.check.ask();
         }
     }
 
@@ -149,10 +150,10 @@ impl Server {
     pub fn clear(&self) {
         self.state().change_shown(Shown::clear);
         self.refresh();
-        self.check.notify_one();
+        self.check.ask();
     }
 
-    /// Ends every traced program at once.
+    /// Ends every traced program and whatever it started. Call it where it may block.
     pub fn end_runs(&self) {
         self.runs.kill_all();
     }
@@ -184,8 +185,8 @@ impl LanguageServer for Backend {
     }
 
     async fn shutdown(&self) -> Result<()> {
-        self.0.end_runs();
-        Ok(())
+        let server = self.0.clone();
+        handlers::blocking(move || server.end_runs()).await
     }
 
     async fn did_open(&self, params: DidOpenTextDocumentParams) {
@@ -258,7 +259,14 @@ impl LanguageServer for Backend {
     }
 
     async fn diagnostic(&self, params: DocumentDiagnosticParams) -> Result<DocumentDiagnosticReportResult> {
-        Ok(handlers::diagnostic(&self.0, &params))
+        Ok(handlers::diagnostic(&self.0, params).await)
+    }
+
+    async fn workspace_diagnostic(
+        &self,
+        params: WorkspaceDiagnosticParams,
+    ) -> Result<WorkspaceDiagnosticReportResult> {
+        Ok(handlers::workspace_diagnostic(&self.0, params).await)
     }
 
     async fn did_change_workspace_folders(&self, params: DidChangeWorkspaceFoldersParams) {
@@ -279,8 +287,30 @@ impl LanguageServer for Backend {
 }
 
 impl Backend {
-    /// `window/workDoneProgress/cancel`, which the library's trait does not have.
+    // The library's trait does not have these.
+
+    /// `window/workDoneProgress/cancel`.
     pub async fn cancel_progress(&self, params: WorkDoneProgressCancelParams) {
         handlers::cancel_progress(&self.0, &params);
+    }
+
+    /// `notebookDocument/didOpen`.
+    pub async fn did_open_notebook(&self, params: notebooks::DidOpen) {
+        handlers::did_open_notebook(&self.0, params);
+    }
+
+    /// `notebookDocument/didChange`.
+    pub async fn did_change_notebook(&self, params: notebooks::DidChange) {
+        handlers::did_change_notebook(&self.0, params);
+    }
+
+    /// `notebookDocument/didSave`.
+    pub async fn did_save_notebook(&self, params: notebooks::DidSave) {
+        handlers::did_save_notebook(&self.0, params);
+    }
+
+    /// `notebookDocument/didClose`.
+    pub async fn did_close_notebook(&self, params: notebooks::DidClose) {
+        handlers::did_close_notebook(&self.0, &params);
     }
 }

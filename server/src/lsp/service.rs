@@ -1,5 +1,5 @@
 //! A layer around the protocol library's service for what it does not do itself: parameters that are null, handlers
-//! that panic, messages nobody can read, and the end of the process.
+//! that panic, messages nobody can read, notebooks, and the end of the process.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::Service;
 use tower_lsp::jsonrpc::{Error, ErrorCode, Id, Request, Response};
@@ -74,10 +74,11 @@ where
         };
         let id = request.id().cloned();
         let method = request.method().to_owned();
+        let add: fn(&mut Value) = if method == "initialize" { add_notebooks } else { |_| {} };
         let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
         async move {
             match answer.await {
-                Ok(answer) => answer,
+                Ok(answer) => answer.map(|answer| answer.map(|answer| with_result(answer, add))),
                 Err(_) => Ok(id.map(|id| {
                     let mut error = Error::new(ErrorCode::InternalError);
                     error.message = format!("the heaphint server has a defect in {method}").into();
@@ -87,6 +88,23 @@ where
         }
         .boxed()
     }
+}
+
+/// Says that notebooks are understood, for which the library has no words.
+fn add_notebooks(result: &mut Value) {
+    if let Some(Value::Object(capabilities)) = result.get_mut("capabilities") {
+        let selector = json!([{"cells": [{"language": "python"}]}]);
+        capabilities
+            .insert("notebookDocumentSync".to_owned(), json!({"notebookSelector": selector, "save": true}));
+    }
+}
+
+fn with_result(response: Response, change: fn(&mut Value)) -> Response {
+    let (id, mut result) = response.into_parts();
+    if let Ok(result) = &mut result {
+        change(result);
+    }
+    Response::from_parts(id, result)
 }
 
 fn without_params(request: Request) -> Request {

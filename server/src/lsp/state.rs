@@ -10,6 +10,7 @@ use lsp_types::Url;
 use super::documents::{Document, Documents, Match, Text};
 use super::ext::{Settings, ShowParams};
 use super::features::Features;
+use super::notebooks::Notebooks;
 use super::results::{FileResults, Results, Shown};
 use crate::python::Function;
 
@@ -26,6 +27,8 @@ pub struct State {
     pub folders: Vec<PathBuf>,
     /// Open documents.
     pub documents: Documents,
+    /// Open notebooks, whose cells are documents.
+    pub notebooks: Notebooks,
     /// The runs whose figures are shown.
     pub shown: Shown,
     /// The runs that they are compared with.

@@ -15,6 +15,24 @@ use super::server::Server;
 pub struct Untitled(Mutex<HashMap<Url, TempDir>>);
 
 impl Untitled {
+    /// The folder of a document, as the kernel names it. Made when nobody asked before.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn folder(&self, uri: &Url) -> io::Result<PathBuf> {
+        let mut folders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = match folders.get(uri) {
+            Some(folder) => folder,
+            None => {
+                let folder = tempfile::Builder::new().prefix("heaphint-untitled-").tempdir()?;
+                // The folder is a project of its own, whatever is above it.
+                std::fs::write(folder.path().join("heaphint.toml"), "")?;
+                folders.entry(uri.clone()).or_insert(folder)
+            }
+        };
+        folder.path().canonicalize()
+    }
+
     /// Deletes the files: the server ends.
     pub fn delete(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -34,17 +52,7 @@ pub fn is_untitled(uri: &Url) -> bool {
 pub fn give_file(server: &Server, uri: &mut Url) -> io::Result<()> {
     let document = server.state().documents.get(uri).filter(|document| document.is_python);
     let Some(document) = document.filter(|_| is_untitled(uri)) else { return Ok(()) };
-    let mut folders = server.untitled.0.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = match folders.get(uri) {
-        Some(folder) => folder,
-        None => {
-            let folder = tempfile::Builder::new().prefix("heaphint-untitled-").tempdir()?;
-            // The folder is a project of its own, whatever is above it.
-            std::fs::write(folder.path().join("heaphint.toml"), "")?;
-            folders.entry(uri.clone()).or_insert(folder)
-        }
-    };
-    let path: PathBuf = folder.path().canonicalize()?.join("untitled.py");
+    let path = server.untitled.folder(uri)?.join("untitled.py");
     std::fs::write(&path, document.text.as_str())?;
     let file = Url::from_file_path(&path).map_err(|()| io::Error::other("its name is no URI"))?;
     server.state().documents.give_path(uri, path);

@@ -92,7 +92,7 @@ pub fn changed(server: &Arc<Server>, path: &Path) {
     if path.file_name().is_some_and(|name| {
         ["pyproject.toml", "heaphint.toml", BASELINE_NAME].iter().any(|watched| name == *watched)
     }) {
-        server.check.notify_one();
+        server.check.ask();
     } else if path.ends_with(CAPTURES_FOLDER) && path.is_dir() {
         server.watch.folder(server, path);
     } else if path.extension().is_some_and(|extension| extension == captures::EXTENSION) {

@@ -56,15 +56,25 @@ pub(super) fn of_definition(definition: Node<'_>, text: &str) -> Vec<WrittenMark
 
 /// The marks of `pytestmark = …`, which holds one or a list of them.
 pub(super) fn of_assignment(assignment: Node<'_>, text: &str) -> Vec<WrittenMark> {
-    let is_marks = assignment
-        .child_by_field_name("left")
-        .is_some_and(|left| text.get(left.byte_range()) == Some("pytestmark"));
-    let Some(right) = assignment.child_by_field_name("right").filter(|_| is_marks) else { return Vec::new() };
+    let Some(right) = assigned(assignment, text) else { return Vec::new() };
     if matches!(right.kind(), "list" | "tuple") {
         let mut cursor = right.walk();
         return right.named_children(&mut cursor).filter_map(|item| mark(item, text)).collect();
     }
     mark(right, text).into_iter().collect()
+}
+
+/// Whether `pytestmark = …` gives tests cases.
+pub(super) fn is_parametrization(assignment: Node<'_>, text: &str) -> bool {
+    let marks = assigned(assignment, text).and_then(|right| text.get(right.byte_range()));
+    marks.is_some_and(|marks| marks.contains("parametrize"))
+}
+
+/// What is assigned to `pytestmark`.
+fn assigned<'t>(assignment: Node<'t>, text: &str) -> Option<Node<'t>> {
+    let left = assignment.child_by_field_name("left")?;
+    let is_marks = text.get(left.byte_range()) == Some("pytestmark");
+    assignment.child_by_field_name("right").filter(|_| is_marks)
 }
 
 /// A call of a mark: `pytest.mark.limit_memory("24 MB")`, `mark.limit_leaks("1 MB")`.
@@ -94,7 +104,7 @@ fn size_argument(arguments: Node<'_>) -> Option<Node<'_>> {
 }
 
 /// The text of a string that is written out in one piece.
-fn plain_string(node: Node<'_>, text: &str) -> Option<(String, Range<usize>)> {
+pub(super) fn plain_string(node: Node<'_>, text: &str) -> Option<(String, Range<usize>)> {
     let (first, last) = (node.child(0)?, node.child(node.child_count().checked_sub(1)?)?);
     if node.kind() != "string" || first.kind() != "string_start" || last.kind() != "string_end" {
         return None;

@@ -2,6 +2,7 @@
 //!
 //! This is the only place that knows Python's grammar. It reads text and must never run any of it.
 
+mod cases;
 mod comments;
 mod lines;
 mod marks;
@@ -11,5 +12,5 @@ mod read;
 pub use comments::{LimitComment, LimitTarget};
 pub use lines::line_starts;
 pub use marks::{LimitMark, MarkKind};
-pub use outline::{Function, Outline, TestRunner};
+pub use outline::{Function, Outline, TestRunner, is_valid};
 pub use read::read_source;

@@ -1,10 +1,12 @@
 //! The outline of one file, made with tree-sitter, so that it also works while somebody is typing.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
 use tree_sitter::{Node, Parser, TreeCursor};
 
+use super::cases;
 use super::comments::{LimitComment, LimitTarget, marked};
 use super::lines::{line_of, line_starts};
 use super::marks::{self, LimitMark, WrittenMark};
@@ -52,6 +54,8 @@ pub struct Test {
     pub runner: TestRunner,
     /// The line of `def` or `class`.
     pub line: u32,
+    /// Cases that can be run one by one, as pytest writes them in brackets behind the name.
+    pub cases: Vec<String>,
 }
 
 /// Who can run a test.
@@ -79,11 +83,13 @@ impl Outline {
             is_test_file: is_test_file(path),
             scopes: Vec::new(),
             marks: Vec::new(),
+            parametrized: Parametrized::default(),
             outline: Self::default(),
         };
         reader.walk(tree.walk());
         reader.find_comment_targets();
         reader.find_marked_functions();
+        reader.drop_uncertain_cases();
         reader.outline
     }
 
@@ -101,6 +107,14 @@ impl Outline {
     }
 }
 
+/// Whether `text` is Python without a mistake.
+#[must_use]
+pub fn is_valid(text: &str) -> bool {
+    let mut parser = Parser::new();
+    let known = parser.set_language(&tree_sitter_python::LANGUAGE.into()).is_ok();
+    known && parser.parse(text, None).is_some_and(|tree| !tree.root_node().has_error())
+}
+
 /// Whether pytest collects tests from a file of this name.
 fn is_test_file(path: &Path) -> bool {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -109,8 +123,19 @@ fn is_test_file(path: &Path) -> bool {
 
 /// What surrounds a node.
 enum Scope {
-    Class { name: String, is_test_case: bool, line: u32 },
+    Class { name: String, is_test_case: bool, is_parametrized: bool, line: u32 },
     Function { name: String },
+}
+
+/// What takes part in the names of tests without being written at them.
+#[derive(Default)]
+struct Parametrized {
+    /// Something that all tests of the file have.
+    everything: bool,
+    /// Fixtures by name.
+    fixtures: HashSet<String>,
+    /// The parameters of each test that has cases, by its index.
+    parameters: Vec<(usize, HashSet<String>)>,
 }
 
 struct Reader<'a> {
@@ -120,6 +145,7 @@ struct Reader<'a> {
     scopes: Vec<Scope>,
     /// Marks, and the lines in which the functions are that they are about.
     marks: Vec<(WrittenMark, RangeInclusive<u32>)>,
+    parametrized: Parametrized,
     outline: Outline,
 }
 
@@ -151,7 +177,8 @@ impl Reader<'_> {
                 });
                 self.add_marks(marks::of_definition(node, self.text), node);
                 let line = self.line(node.start_byte());
-                self.scopes.push(Scope::Class { name: self.name(node), is_test_case, line });
+                let is_parametrized = cases::is_parametrized(node, self.text);
+                self.scopes.push(Scope::Class { name: self.name(node), is_test_case, is_parametrized, line });
             }
             "function_definition" => {
                 let name = self.name(node);
@@ -163,7 +190,10 @@ impl Reader<'_> {
                 let line = self.line(node.start_byte());
                 self.outline.main_guard.get_or_insert(line);
             }
-            "assignment" => self.add_marks(marks::of_assignment(node, self.text), node),
+            "assignment" => {
+                self.add_marks(marks::of_assignment(node, self.text), node);
+                self.parametrized.everything |= marks::is_parametrization(node, self.text);
+            }
             "comment" => self.add_comment(node),
             _ => {}
         }
@@ -198,19 +228,26 @@ impl Reader<'_> {
             signature_end_line: colon.map_or(def_line, |colon| self.line(colon.start_byte())),
             last_line: self.line(body.unwrap_or(node).end_byte().saturating_sub(1)).max(def_line),
         });
-        self.add_test(name, def_line);
+        if cases::is_parametrized_fixture(node, self.text) {
+            self.parametrized.everything |= cases::is_automatic(node, self.text);
+            self.parametrized.fixtures.insert(name.to_owned());
+        }
+        self.parametrized.everything |= name == "pytest_generate_tests";
+        self.add_test(name, def_line, node);
     }
 
-    fn add_test(&mut self, name: &str, line: u32) {
+    fn add_test(&mut self, name: &str, line: u32, node: Node<'_>) {
         if !name.starts_with("test") {
             return;
         }
         let mut path = Vec::new();
         let mut in_test_case = false;
         let mut class_line = None;
+        let mut has_own_cases = true;
         for scope in &self.scopes {
-            let Scope::Class { name, is_test_case, line } = scope else { return };
+            let Scope::Class { name, is_test_case, is_parametrized, line } = scope else { return };
             in_test_case = *is_test_case;
+            has_own_cases &= !is_parametrized;
             class_line = Some(*line);
             path.push(name.as_str());
         }
@@ -222,10 +259,16 @@ impl Reader<'_> {
         if let Some(line) =
             class_line.filter(|line| self.outline.test_classes.iter().all(|c| c.line != *line))
         {
-            self.outline.test_classes.push(Test { name: path.join("::"), runner, line });
+            self.outline.test_classes.push(Test { name: path.join("::"), runner, line, cases: Vec::new() });
         }
         path.push(name);
-        self.outline.tests.push(Test { name: path.join("::"), runner, line });
+        let is_by_pytest = has_own_cases && runner == TestRunner::Pytest;
+        let cases = if is_by_pytest { cases::of_test(node, self.text) } else { Vec::new() };
+        if !cases.is_empty() {
+            let parameters = cases::parameters(node, self.text);
+            self.parametrized.parameters.push((self.outline.tests.len(), parameters));
+        }
+        self.outline.tests.push(Test { name: path.join("::"), runner, line, cases });
     }
 
     /// Marks of a function or class, or of an assignment, which is about the class or module around it.
@@ -258,6 +301,16 @@ impl Reader<'_> {
             };
             let WrittenMark { kind, size, range } = mark;
             marks.push(LimitMark { kind, size, range, functions: about });
+        }
+    }
+
+    /// Names of cases are left out when something else takes part in them.
+    fn drop_uncertain_cases(&mut self) {
+        let Parametrized { everything, fixtures, parameters } = &self.parametrized;
+        for (test, parameters) in parameters {
+            if *everything || !parameters.is_disjoint(fixtures) {
+                self.outline.tests[*test].cases.clear();
+            }
         }
     }
 

@@ -32,7 +32,7 @@ pub fn accept(server: &Arc<Server>, params: &AcceptParams) -> anyhow::Result<()>
     let said =
         format!("`{}` is accepted with a peak of {peak}, written to {}.", run.command, file.0.display());
     file.write(&accepted)?;
-    server.check.notify_one();
+    server.check.ask();
     server.outbox.show(MessageType::INFO, said);
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! Limits compared with the figures of the last run, as diagnostics. Nothing is run again for it.
 
+mod checks;
 pub mod commands;
 pub mod data;
 mod explained;
 mod findings;
 pub mod fixes;
 mod limits;
+mod published;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -13,8 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use heaphint_analysis::limits::Verdict;
-use lsp_types::notification::PublishDiagnostics;
-use lsp_types::{Diagnostic, DiagnosticSeverity, MessageType, PublishDiagnosticsParams, Range, Url};
+use lsp_types::{Diagnostic, DiagnosticSeverity, MessageType, Url};
 
 use self::limits::Seen;
 use super::documents::{Document, Text};
@@ -24,6 +25,8 @@ use super::results::{Results, Shown};
 use super::server::Server;
 use crate::limits::{BaselineFile, Existing, Written};
 use crate::python::read_source;
+pub use checks::Checks;
+pub use published::Published;
 
 /// A comparison is followed by a rest of the same length, up to this one.
 const LONGEST_REST: Duration = Duration::from_secs(1);
@@ -62,32 +65,12 @@ impl Known {
     }
 }
 
-/// What the editor shows.
-#[derive(Debug, Default)]
-pub struct Published(Mutex<Diagnostics>);
-
-impl Published {
-    /// The diagnostics of a document.
-    pub fn of(&self, uri: &Url) -> Vec<Diagnostic> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uri).cloned().unwrap_or_default()
-    }
-
-    /// The diagnostics that touch a range.
-    pub fn at(&self, uri: &Url, range: Range) -> Vec<Diagnostic> {
-        let published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = published.get(uri).into_iter().flatten();
-        here.filter(|shown| shown.range.start <= range.end && range.start <= shown.range.end)
-            .cloned()
-            .collect()
-    }
-}
-
 /// Compares whenever somebody asks for it on [`Server::check`], one comparison at a time.
 pub fn keep_checking(server: Arc<Server>) {
     tokio::spawn(async move {
         let known = Arc::new(Mutex::new(Known::default()));
         loop {
-            server.check.notified().await;
+            let asked = server.check.asked().await;
             let began = Instant::now();
             let (input, known) = (Input::now(&server), known.clone());
             let compare = move || {
@@ -95,38 +78,16 @@ pub fn keep_checking(server: Arc<Server>) {
                 input.diagnostics(&mut known)
             };
             match tokio::task::spawn_blocking(compare).await {
-                Ok(diagnostics) => publish(&server, diagnostics),
+                Ok(diagnostics) => published::publish(&server, diagnostics),
                 Err(error) => {
                     server.outbox.log(MessageType::ERROR, format!("Limits could not be compared: {error}."));
                 }
             }
+            server.check.finish(asked);
             // Edits come faster than a large run can be compared: this takes half of a processor at most.
             tokio::time::sleep(began.elapsed().min(LONGEST_REST)).await;
         }
     });
-}
-
-fn publish(server: &Server, diagnostics: Diagnostics) {
-    let pulls = server.state().features.pulls_diagnostics;
-    let mut published = server.published.0.lock().unwrap_or_else(PoisonError::into_inner);
-    if pulls {
-        if *published != diagnostics {
-            *published = diagnostics;
-            server.outbox.request_in_background::<lsp_types::request::WorkspaceDiagnosticRefresh>(());
-        }
-        return;
-    }
-    let gone = published.keys().filter(|uri| !diagnostics.contains_key(uri));
-    let gone = gone.map(|uri| (uri, Vec::new()));
-    let changed = diagnostics.iter().filter(|(uri, now)| published.get(uri) != Some(now));
-    for (uri, diagnostics) in gone.chain(changed.map(|(uri, now)| (uri, now.clone()))) {
-        server.outbox.notify::<PublishDiagnostics>(PublishDiagnosticsParams {
-            uri: uri.clone(),
-            diagnostics,
-            version: None,
-        });
-    }
-    *published = diagnostics;
 }
 
 impl Input {

@@ -21,6 +21,8 @@ pub use tracking::{Baseline, Match, Tracking};
 pub struct Document {
     /// The file as the kernel names it, as profiles do; `None` for documents that are no files.
     pub path: Option<PathBuf>,
+    /// The notebook that it is a cell of.
+    pub notebook: Option<Url>,
     /// False for documents that the editor calls something else, such as a `pyproject.toml`.
     pub is_python: bool,
     /// The editor's version number.
@@ -37,6 +39,7 @@ impl Document {
     pub fn new(uri: &Url, language: &str, version: i32, text: String) -> Self {
         Self {
             path: file_path(uri),
+            notebook: None,
             is_python: language == "python" || uri.path().ends_with(".py"),
             version,
             text: Text::new(text),
@@ -134,6 +137,13 @@ impl Documents {
     pub fn give_path(&mut self, uri: &Url, path: PathBuf) {
         if let Some(document) = self.open.get_mut(uri) {
             Arc::make_mut(document).path = Some(path);
+        }
+    }
+
+    /// Says of which notebook a document is a cell.
+    pub fn give_notebook(&mut self, uri: &Url, notebook: Url) {
+        if let Some(document) = self.open.get_mut(uri) {
+            Arc::make_mut(document).notebook = Some(notebook);
         }
     }
 

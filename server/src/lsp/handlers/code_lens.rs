@@ -61,7 +61,7 @@ fn is_worth_a_lens(view: &View, function: &Function) -> bool {
 
 fn profile_lens(view: &View, offer: Offer) -> CodeLens {
     let arguments = serde_json::to_value(offer.params).ok().map(|params| vec![params]);
-    let command = Command { title: offer.title.into(), command: PROFILE_COMMAND.into(), arguments };
+    let command = Command { title: offer.title.into_owned(), command: PROFILE_COMMAND.into(), arguments };
     lens(view, offer.line, Some(command), None)
 }
 

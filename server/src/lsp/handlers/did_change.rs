@@ -13,6 +13,6 @@ pub fn did_change(server: &Server, params: DidChangeTextDocumentParams) {
         state.documents.change(&identifier.uri, identifier.version, params.content_changes, encoding)
     };
     if changed {
-        server.check.notify_one();
+        server.check.ask();
     }
 }

@@ -53,6 +53,6 @@ pub fn apply(server: &Server, section: &Value) {
     };
     if changed {
         server.refresh();
-        server.check.notify_one();
+        server.check.ask();
     }
 }

@@ -20,5 +20,5 @@ pub fn did_change_workspace_folders(server: &Arc<Server>, params: &DidChangeWork
     state.folders.retain(|folder| !removed.contains(folder) && !added.contains(folder));
     state.folders.extend(added);
     drop(state);
-    server.check.notify_one();
+    server.check.ask();
 }

@@ -8,5 +8,5 @@ use crate::lsp::server::Server;
 pub fn did_close(server: &Server, params: &DidCloseTextDocumentParams) {
     server.state().documents.close(&params.text_document.uri);
     // Comments of a closed file are those on disk.
-    server.check.notify_one();
+    server.check.ask();
 }

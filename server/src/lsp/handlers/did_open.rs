@@ -30,7 +30,7 @@ pub fn did_open(server: &Arc<Server>, params: DidOpenTextDocumentParams) {
     }
     let path = document.path.clone();
     server.state().open(item.uri, document);
-    server.check.notify_one();
+    server.check.ask();
     if let Some(path) = path.filter(|path| shown.of_file(path).is_some()) {
         let server = server.clone();
         tokio::task::spawn_blocking(move || changes::tell(&server, &path));

@@ -51,6 +51,7 @@ pub fn initialize(server: &Server, params: &InitializeParams) -> InitializeResul
                 DiagnosticServerCapabilities::Options(DiagnosticOptions {
                     identifier: Some("heaphint".into()),
                     inter_file_dependencies: true,
+                    workspace_diagnostics: true,
                     ..DiagnosticOptions::default()
                 })
             }),

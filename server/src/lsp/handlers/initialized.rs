@@ -49,5 +49,5 @@ pub fn initialized(server: &Arc<Server>) {
         server.watch.project(server, &folder);
     }
     diagnostics::keep_checking(server.clone());
-    server.check.notify_one();
+    server.check.ask();
 }

@@ -10,7 +10,6 @@ use lsp_types::MessageType;
 
 use super::RunId;
 use super::plan::Plan;
-use super::process::Group;
 use crate::lsp::captures;
 use crate::lsp::results::Results;
 use crate::lsp::server::Server;
@@ -33,8 +32,8 @@ pub struct Reading {
     pub id: RunId,
     /// Its plan.
     pub plan: Arc<Plan>,
-    /// Its processes.
-    pub group: Group,
+    /// The program's process.
+    pub pid: u32,
     /// What runs, for people.
     pub subject: String,
     /// Its source files.
@@ -67,7 +66,7 @@ impl Reading {
 
     /// The figures at this moment; `None` when there are none that fit together.
     fn now(&self) -> Option<Results> {
-        let mut paths = self.plan.launch.captures(self.group.leader());
+        let mut paths = self.plan.launch.captures(self.pid);
         paths.truncate(MOST_PROCESSES);
         for _ in 0..RETRIES {
             let profile = captures::read(&paths).ok()?;
@@ -85,7 +84,7 @@ impl Reading {
     /// # Errors
     /// One sentence when there are none.
     pub fn end(&self, server: &Server, status: ExitStatus) -> anyhow::Result<Arc<Profile>> {
-        let captures = self.plan.launch.finish(self.group.leader(), status)?;
+        let captures = self.plan.launch.finish(self.pid, status)?;
         let results = self.results(captures::read(&captures)?);
         let note = Note { title: self.subject.clone(), name: None, target: results.target.clone() };
         let folder = folder_of(&self.plan.root);

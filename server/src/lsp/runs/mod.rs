@@ -12,6 +12,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use lsp_types::{ProgressToken, Url};
 use tokio::sync::watch;
@@ -19,10 +21,13 @@ use tokio::sync::watch;
 use super::documents::file_path;
 use super::ext::{ProfileParams, ProfileWhat};
 use super::server::Server;
-use process::{Group, Leader};
+use crate::supervise::Supervised;
 
 pub use plan::root_of;
 pub use program::own_module;
+
+/// How often to look whether programs have ended.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Runs that are going on.
 #[derive(Debug, Default)]
@@ -31,8 +36,8 @@ pub struct Runs {
     active: Mutex<HashMap<RunId, Active>>,
     /// Of each project the last run, the newest at the end.
     last: Mutex<Vec<(Option<PathBuf>, ProfileParams)>>,
-    /// Groups with processes that outlived their run, each with its leader.
-    left_behind: Mutex<Vec<(Group, Leader)>>,
+    /// Programs that left processes behind which outlived their run.
+    left_behind: Mutex<Vec<Arc<Supervised>>>,
 }
 
 /// Names a run.
@@ -51,7 +56,7 @@ struct Active {
     token: ProgressToken,
     params: ProfileParams,
     cancel: watch::Sender<bool>,
-    group: Option<Group>,
+    program: Option<Arc<Supervised>>,
 }
 
 impl Runs {
@@ -65,7 +70,7 @@ impl Runs {
             token: token.clone().unwrap_or(own_token.clone()),
             params: params.clone(),
             cancel,
-            group: None,
+            program: None,
         };
         self.active().insert(id, active);
         let token = match token {
@@ -129,38 +134,35 @@ impl Runs {
         }
     }
 
-    /// Ends every run at once, and what ended runs left behind.
+    /// Ends every run at once, and what ended runs left behind. Waits for the end of all those processes: call it where
+    /// it may block.
     pub fn kill_all(&self) {
-        for active in self.active().values() {
+        let mut programs = std::mem::take(&mut *self.left_behind());
+        for active in self.active().values_mut() {
             active.cancel.send_replace(true);
-            if let Some(group) = active.group {
-                group.signal(libc::SIGKILL);
-            }
+            programs.extend(active.program.clone());
         }
-        for (group, leader) in self.left_behind().drain(..) {
-            group.signal(libc::SIGKILL);
-            drop(leader);
+        programs.iter().for_each(|program| program.end());
+        while !programs.iter().all(|program| program.is_over()) {
+            thread::sleep(PAUSE);
         }
     }
 
     /// A run's program has ended; processes that it left behind must not outlive the server.
-    fn leave(&self, id: RunId, group: Group, leader: Leader) {
-        // From here on nobody sends the group a signal unless its leader is kept.
-        self.set_group(id, None);
+    fn leave(&self, id: RunId, program: Arc<Supervised>) {
+        self.set_program(id, None);
         let mut left_behind = self.left_behind();
-        left_behind.retain(|(group, _)| group.has_rest());
-        if group.has_rest() {
-            left_behind.push((group, leader));
-        }
+        left_behind.retain(|program| !program.is_over());
+        left_behind.push(program);
     }
 
-    fn left_behind(&self) -> MutexGuard<'_, Vec<(Group, Leader)>> {
+    fn left_behind(&self) -> MutexGuard<'_, Vec<Arc<Supervised>>> {
         self.left_behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set_group(&self, id: RunId, group: Option<Group>) {
+    fn set_program(&self, id: RunId, program: Option<Arc<Supervised>>) {
         if let Some(active) = self.active().get_mut(&id) {
-            active.group = group;
+            active.program = program;
         }
     }
 

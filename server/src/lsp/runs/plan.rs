@@ -21,7 +21,7 @@ pub struct Plan {
     /// Variables beside the server's own.
     pub environment: BTreeMap<String, String>,
     /// Its standard input; `None` when there is nothing to read.
-    pub stdin: Option<File>,
+    stdin: Option<File>,
     /// The Python file that was asked for, as the kernel names it.
     pub file: Option<PathBuf>,
     /// The project's root.
@@ -44,7 +44,12 @@ impl Plan {
         }
         let needs_file = !matches!(
             params.what,
-            Some(ProfileWhat::AllTests | ProfileWhat::Configuration | ProfileWhat::Import)
+            Some(
+                ProfileWhat::AllTests
+                    | ProfileWhat::Configuration
+                    | ProfileWhat::Import
+                    | ProfileWhat::Notebook
+            )
         );
         if needs_file && !path.is_file() {
             bail!("{} is not a Python file", path.display())
@@ -89,12 +94,16 @@ impl Plan {
         })
     }
 
-    /// The command, with everything set but its output.
-    pub fn command(&mut self) -> Command {
+    /// The command, with everything set but its standard streams.
+    pub fn command(&self) -> Command {
         let mut command = self.launch.command();
         command.envs(&self.environment);
-        command.stdin(self.stdin.take().map_or_else(Stdio::null, Stdio::from));
         command
+    }
+
+    /// The program's standard input, once.
+    pub fn stdin(&mut self) -> Stdio {
+        self.stdin.take().map_or_else(Stdio::null, Stdio::from)
     }
 }
 

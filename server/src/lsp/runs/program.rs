@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 
 use crate::launch::{Modes, Target, configuration};
 use crate::lsp::ext::{ProfileParams, ProfileWhat};
+use crate::lsp::notebooks;
 use crate::python::{Outline, TestRunner, read_source};
 
 /// The modules that run tests.
@@ -89,6 +90,7 @@ impl Program {
             }
             (Some(ProfileWhat::Import), _) => import(params.name.as_deref(), path, root)?,
             (Some(ProfileWhat::Configuration), _) => configured(params.name.as_deref(), root)?,
+            (Some(ProfileWhat::Notebook), _) => notebook(path)?,
             (Some(ProfileWhat::Again), _) => bail!("nothing was profiled yet: profile a file first"),
         };
         program.arguments.extend(params.args.iter().flatten().map(OsString::from));
@@ -212,6 +214,18 @@ fn import(name: Option<&str>, path: &Path, root: &Path) -> anyhow::Result<Progra
         bail!("`{module}` is not the name of a module: write it as in an import, such as `package.module`")
     }
     Ok(Program::plain(Target::Text(format!("import {module}")), directory))
+}
+
+/// The cells of a notebook, where it stands.
+fn notebook(path: &Path) -> anyhow::Result<Program> {
+    let cells = if notebooks::is_notebook(path) { notebooks::cell_files(path) } else { Vec::new() };
+    if cells.is_empty() {
+        bail!("{} is not a notebook with Python cells that is open in the editor", path.display())
+    }
+    let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
+    let mut program = Program::plain(Target::Text(notebooks::DRIVER.to_owned()), folder);
+    program.arguments.extend(cells.into_iter().map(OsString::from));
+    Ok(program)
 }
 
 fn configured(name: Option<&str>, root: &Path) -> anyhow::Result<Program> {

@@ -16,24 +16,26 @@ use tokio::sync::{oneshot, watch};
 use super::RunId;
 use super::live::Reading;
 use super::plan::{Plan, subject};
-use super::process::{self, Ended, Group};
+use super::process::{self, Ended};
 use super::progress::Progress;
 use super::relay::Relay;
 use crate::launch::{Launch, exit_code};
 use crate::lsp::captures;
 use crate::lsp::ext::{ProfileParams, RunFinished, RunFinishedNotification, RunOutcome, Units};
+use crate::lsp::notebooks;
 use crate::lsp::server::Server;
 use crate::lsp::sources::Sources;
 use crate::lsp::untitled;
 use crate::lsp::wording;
 use crate::python::read_source;
+use crate::supervise::Supervised;
 
 /// How often progress is reported.
 const REPORT: Duration = Duration::from_millis(500);
 /// A cancelled program has this long to end after each signal, before the next and harder one.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The signals of a cancellation. The first raises `KeyboardInterrupt`.
-const SIGNALS: [libc::c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGKILL];
+const SIGNALS: [u8; 3] = [libc::SIGINT as u8, libc::SIGTERM as u8, libc::SIGKILL as u8];
 
 /// The token of a run's progress.
 #[derive(Debug)]
@@ -70,7 +72,9 @@ pub async fn follow(
     // An editor without progress is told at the beginning and at the end.
     let has_progress = matches!(token, Token::Given(_)) || server.state().features.progress;
     let progress = begin_progress(server, &params, token);
-    if let Err(error) = untitled::give_file(server, &mut params.uri) {
+    let written = untitled::give_file(server, &mut params.uri)
+        .and_then(|()| notebooks::give_files(server, &mut params.uri));
+    if let Err(error) = written {
         let message = format!("{} cannot be written to a file to be run: {error}.", params.uri);
         server.outbox.log(MessageType::WARNING, message);
     }
@@ -141,7 +145,9 @@ async fn run(
         for document in &documents {
             let Some(path) = document.path.as_ref().filter(|_| document.is_python) else { continue };
             let Ok(text) = read_source(path) else { continue };
-            if text != document.text.as_str() && path.starts_with(&plan.root) {
+            // Cells were just written.
+            let is_unsaved = document.notebook.is_none() && text != document.text.as_str();
+            if is_unsaved && path.starts_with(&plan.root) {
                 unsaved.push(path.clone());
             }
             texts.insert(path.clone(), text);
@@ -170,30 +176,32 @@ async fn run(
     }
     let sources = Arc::new(Sources::new(SystemTime::now(), texts));
     let relay = Relay::new(server.outbox.clone(), id.to_string(), server.state().features.program_output);
-    let (group, end) = match process::start(plan.command(), plan.launch.observation(), relay).await {
+    let (command, stdin) = (plan.command(), plan.stdin());
+    let (program, end) = match process::start(command, stdin, plan.launch.observation(), relay).await {
         Ok(started) => started,
         Err(error) => return Report::failed(format!("The program could not be started: {error}.")),
     };
-    server.runs.set_group(id, Some(group));
+    server.runs.set_program(id, Some(program.clone()));
     let session = plan.session.as_str().to_owned();
-    let reading = Reading { id, plan: Arc::new(plan), group, subject: name.clone(), sources };
-    let follower = Follower { group, launch: &reading.plan.launch, progress, units: settings.units };
+    let reading = Reading { id, plan: Arc::new(plan), pid: program.pid(), subject: name.clone(), sources };
+    let follower =
+        Follower { program: &program, launch: &reading.plan.launch, progress, units: settings.units };
     let (ended, was_cancelled) = tokio::select! {
         ended = follower.until_end(end, cancelled) => ended,
         never = reading.keep_showing(server) => match never {},
     };
-    let Ended { leader, status, last_error_line } = match ended {
+    let Ended { status, last_error_line } = match ended {
         Ok(ended) => ended,
         Err(error) => {
-            server.runs.set_group(id, None);
+            server.runs.set_program(id, None);
             return Report::failed(format!("The program was lost: {error}."));
         }
     };
     if was_cancelled {
-        // What the program started in its group is cancelled with it.
-        group.signal(libc::SIGKILL);
+        // What the program started is cancelled with it.
+        program.end();
     }
-    server.runs.leave(id, group, leader);
+    server.runs.leave(id, program);
     let ending = server.clone();
     let read = tokio::task::spawn_blocking(move || reading.end(&ending, status)).await;
     let profile = read.unwrap_or_else(|error| Err(error.into()));
@@ -210,7 +218,7 @@ async fn run(
 
 /// Watches a program until it ends.
 struct Follower<'a> {
-    group: Group,
+    program: &'a Supervised,
     launch: &'a Launch,
     progress: &'a OnceLock<Progress>,
     units: Units,
@@ -251,7 +259,7 @@ impl Follower<'_> {
                 }
                 () = impatient => {
                     if let Some(signal) = signals.next() {
-                        self.group.signal(signal);
+                        self.program.signal(signal);
                     }
                     next_signal = Some(tokio::time::Instant::now() + PATIENCE);
                 }
@@ -262,8 +270,7 @@ impl Follower<'_> {
 
     fn report(&self, elapsed: Duration, cancelled: bool) {
         let Some(progress) = self.progress.get() else { return };
-        let heap =
-            wording::size(captures::live_bytes(&self.launch.captures(self.group.leader())), self.units);
+        let heap = wording::size(captures::live_bytes(&self.launch.captures(self.program.pid())), self.units);
         let cancelled = if cancelled { " · cancelling" } else { "" };
         progress.report(format!("{} s · {heap} live{cancelled}", elapsed.as_secs()));
     }
