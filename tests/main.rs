@@ -4,6 +4,7 @@
 //! the bytes in the file, `memray`, which compares single stacks, `threads`, and `timeline`, which no report shows yet.
 
 mod captures;
+mod children;
 mod cli;
 mod cli_diff;
 mod cli_imports;

@@ -17,8 +17,13 @@ ALLOCATORS = """
     posix_memalign aligned_alloc memalign valloc pvalloc
     mmap mmap64 munmap mremap
 """
+# They pass on to each program that is started what the tracer was told.
+STARTS = """
+    execve execv execvp execvpe execl execlp execle fexecve execveat
+    posix_spawn posix_spawnp system
+"""
 # `dlsym` finds the hooks for programs that look an allocator up by name; the exits close the capture.
-TRACER_EXPORTS = {*ALLOCATORS.split(), "dlsym", "_exit", "_Exit"}
+TRACER_EXPORTS = {*ALLOCATORS.split(), *STARTS.split(), "dlsym", "_exit", "_Exit"}
 TRACER_MOST_BYTES = 200_000
 MOST_LINES = 800
 SOURCES = {".rs", ".ts", ".mjs", ".js", ".py", ".sh", ".c", ".lua", ".el"}

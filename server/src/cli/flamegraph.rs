@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use heaphint_analysis::Profile;
 use heaphint_report::{PageOptions, page_html};
 
-use super::input::{read_profile, read_source};
+use super::input::{TEMPORARY_WINDOW, read_source};
+use super::runs::SessionArguments;
 use super::{Usage, output};
 
 /// Write one HTML page: flame graph, memory over time, annotated source, tables, statistics
 #[derive(Debug, Args)]
 #[command(after_help = "The page needs no network. It holds the source text of the files that it shows.")]
 pub struct Arguments {
-    /// Captures of one session; the process that was started comes first
-    #[arg(value_name = "CAPTURE", required = true)]
-    captures: Vec<PathBuf>,
+    #[command(flatten)]
+    session: SessionArguments,
     #[allow(rustdoc::invalid_html_tags, reason = "the text is shown as it is")]
     /// Write the page to this file; `-` for standard output [default: <CAPTURE>.html, beside it]
     #[arg(short, long, value_name = "FILE")]
@@ -40,9 +41,10 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
             Usage("a page on standard output cannot be opened: leave `--open` or `-o -` out".into()).into()
         );
     }
-    let first = arguments.captures.first().context("no capture was named")?;
+    let captures = arguments.session.captures()?;
+    let first = captures.first().context("no capture was named")?;
     let path = arguments.output.clone().unwrap_or_else(|| first.with_extension("html"));
-    let profile = read_profile(&arguments.captures)?;
+    let profile = Profile::from_captures(&arguments.session.read(TEMPORARY_WINDOW)?);
     let source = |path: &str| read_source(path, profile.session());
     let options = PageOptions {
         version: env!("CARGO_PKG_VERSION").to_owned(),
