@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::subjects::complaints;
 use crate::support::interpreter::{Interpreter, announce};
+use crate::support::playground::tracer_library;
 use crate::support::process::{Outcome, run};
 
 /// What every program holds, it holds by this: one block of as many bytes, on line 4.
@@ -456,12 +457,7 @@ fn a_library_that_is_gone_is_not_asked_for() {
     let folder = Folder::new(
         "hold(1_000_000)\nos.rename('tracer.so', 'gone.so')\nprint(subprocess.run(child + ['2000000'], capture_output=True))\n",
     );
-    let cached = Folder::new("print(open('/proc/self/maps').read())\n");
-    let outcome = cached.traced(&Interpreter::default(), &[]);
-    let maps = String::from_utf8(outcome.stdout).expect("maps are text");
-    let library =
-        maps.split_whitespace().find(|word| word.contains("/tracer-")).expect("the library is loaded");
-    std::fs::copy(library, folder.path("tracer.so")).expect("the library can be copied");
+    std::fs::copy(tracer_library(), folder.path("tracer.so")).expect("the library can be copied");
     let path = folder.path("tracer.so");
     let traced =
         folder.traced(&Interpreter::default(), &["--tracer-library", path.to_str().expect("paths are text")]);

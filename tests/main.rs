@@ -11,6 +11,7 @@ mod cli_imports;
 mod cli_screens;
 mod cli_views;
 mod embedding;
+mod inside;
 mod interpreters;
 mod kill;
 mod limits;
