@@ -107,7 +107,7 @@ fn a_program_that_only_could_run_python_leaves_no_capture_and_its_children_do() 
     assert_eq!(folder.captures(), [[true, false]]);
 }
 
-/// Starts Python in a process of its own first and then becomes one; what it starts afterwards is not recorded.
+/// Starts Python in a process of its own first, then becomes one, and starts another.
 const BECOMES_PYTHON: &str = r#"
 void Py_InitializeEx(int);
 int PyRun_SimpleString(const char *);
@@ -152,7 +152,8 @@ fn a_program_that_becomes_python_is_recorded_from_then_on() {
             "{}",
             outcome.text()
         );
-        // The child that is forked from it is recorded until it becomes another program.
-        assert_eq!(folder.captures(), [[false, false], [false, true], [true, false]], "{version}");
+        // The child that is forked from it is recorded until it becomes another program, which is recorded, too.
+        let expected = [[false, false], [false, true], [true, false], [true, false]];
+        assert_eq!(folder.captures(), expected, "{version}");
     }
 }

@@ -4,12 +4,14 @@
 //! the bytes in the file, `memray`, which compares single stacks, `threads`, and `timeline`, which no report shows yet.
 
 mod captures;
+mod children;
 mod cli;
 mod cli_diff;
 mod cli_imports;
 mod cli_screens;
 mod cli_views;
 mod embedding;
+mod inside;
 mod interpreters;
 mod kill;
 mod limits;

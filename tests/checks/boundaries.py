@@ -17,8 +17,17 @@ ALLOCATORS = """
     posix_memalign aligned_alloc memalign valloc pvalloc
     mmap mmap64 munmap mremap
 """
+# They pass on to each program that is started what the tracer was told.
+STARTS = """
+    execve execv execvp execvpe execl execlp execle fexecve execveat
+    posix_spawn posix_spawnp system
+"""
+# For whoever has loaded the library, to start and stop a recording.
+API = "heaphint_api_version heaphint_start heaphint_stop"
 # `dlsym` finds the hooks for programs that look an allocator up by name; the exits close the capture.
-TRACER_EXPORTS = {*ALLOCATORS.split(), "dlsym", "_exit", "_Exit"}
+TRACER_EXPORTS = {
+    *ALLOCATORS.split(), *STARTS.split(), *API.split(), "dlsym", "_exit", "_Exit",
+}  # fmt: skip
 TRACER_MOST_BYTES = 200_000
 MOST_LINES = 800
 SOURCES = {".rs", ".ts", ".mjs", ".js", ".py", ".sh", ".c", ".lua", ".el"}
@@ -157,8 +166,8 @@ def tracer_library():
 
 @boundary
 def tracer_exports_hooks_only():
-    """The tracer library exports the functions it replaces and nothing else: every other name could shadow one of the
-    program's."""
+    """The tracer library exports the functions it replaces, and some that bear its name, and nothing else: every other name
+    could shadow one of the program's."""
     symbols = output("readelf", "--wide", "--dyn-syms", str(tracer_library()))
     exported = set()
     for line in symbols.splitlines():

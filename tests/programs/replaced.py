@@ -1,4 +1,4 @@
-"""A process that replaces itself: what it did before is recorded, and what comes after runs clean."""
+"""A process that replaces itself: what it did before has its own capture, and what comes after runs clean."""
 
 import os
 import sys
@@ -12,4 +12,4 @@ if len(sys.argv) > 1:
 KEPT = bytearray(5_000_000)
 print(len(KEPT), flush=True)
 os.execv(sys.executable, [sys.executable, __file__, "again"])
-# expect session: captures=1 exit_code=4
+# expect session: captures=2 exit_code=4

@@ -102,6 +102,19 @@ impl Recorded {
     }
 }
 
+/// The library that traced programs have loaded.
+///
+/// # Panics
+/// When a program has loaded none.
+pub fn tracer_library() -> PathBuf {
+    let folder = tempfile::tempdir().expect("the temporary folder is writable");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_heaphint"));
+    command.current_dir(folder.path()).args(["run", "-q", "--python"]).arg(Interpreter::default().path);
+    let outcome = run(command.args(["-c", "print(open('/proc/self/maps').read())"]), "");
+    let maps = String::from_utf8(outcome.stdout).expect("maps are text");
+    maps.split_whitespace().find(|word| word.contains("/tracer-")).expect("the library is loaded").into()
+}
+
 /// What `heaphint lines --json` says about a capture.
 pub fn lines(capture: &Path) -> Result<Value, String> {
     let outcome = run(

@@ -13,7 +13,8 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
 use heaphint_format::{
     AREA_EVENTS, Area, AreaState, Code, DIRECTORY_OFFSET, EXIT_UNKNOWN, Extent, FIXED_BYTES, Fold, Header,
     JOURNAL_ENTRIES, JOURNAL_OFFSET, Journal, JournalEntry, MAGIC, MAX_EXTENTS, MOST_AREAS, PAGE,
-    PendingEvent, Place, Record, Sample, SetNode, Site, Stack, TIMELINE_SLOTS, Table, Text, Thread, VERSION,
+    PROCESS_OFFSET, PendingEvent, Place, Process, Record, Sample, SetNode, Site, Stack, TIMELINE_SLOTS,
+    Table, Text, Thread, VERSION,
 };
 
 use crate::crash_points::crash_point;
@@ -32,6 +33,8 @@ pub type Problem = &'static str;
 
 const NO_SPACE: Problem = "the disk is full or the capture's file cannot grow: free some space and run again; what was recorded until then is kept";
 const FILE_GONE: Problem = "the capture's file was moved, deleted or made unreadable while it was written; what was recorded until then is kept";
+/// There is a file of this name already.
+pub const NAME_TAKEN: Problem = "there is a file of this name already";
 const NO_MAP: Problem = "the capture's file cannot be mapped: choose a folder on a local disk with -o";
 
 /// One table: a contiguous mapping of its extents.
@@ -246,6 +249,7 @@ pub struct Identity<'a> {
     pub project: &'a [u8],
     pub python_allocator: &'a [u8],
     pub modes: Modes,
+    pub process: Process,
 }
 
 impl CaptureFile {
@@ -275,8 +279,8 @@ impl CaptureFile {
     pub fn create(&mut self, path: &CStr, identity: &Identity<'_>) -> Result<(), Problem> {
         let bytes = path.to_bytes_with_nul();
         self.path.get_mut(..bytes.len()).ok_or(FILE_GONE)?.copy_from_slice(bytes);
-        let file =
-            sys::File::open(path, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL).map_err(|_| FILE_GONE)?;
+        let file = sys::File::open(path, libc::O_RDWR | libc::O_CREAT | libc::O_EXCL)
+            .map_err(|errno| if errno == libc::EEXIST { NAME_TAKEN } else { FILE_GONE })?;
         self.identity = file.identity().ok_or(FILE_GONE)?;
         if !file.reserve(0, FIXED_BYTES as u64) {
             return Err(NO_SPACE);
@@ -301,6 +305,8 @@ impl CaptureFile {
         };
         // SAFETY: the mapping has room for a header and nobody else sees it yet.
         unsafe { self.fixed.cast::<Header>().write(header) };
+        // SAFETY: as above; the place is in the fixed part.
+        unsafe { self.fixed.add(PROCESS_OFFSET).cast::<Process>().write(identity.process) };
         for (field, text) in [
             (offset_of!(Header, command), identity.command),
             (offset_of!(Header, directory), identity.directory),

@@ -16,11 +16,14 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 mod aggregate;
+mod api;
 mod area;
 mod capture;
 mod crash_points;
+mod environment;
 mod folds;
 mod hooks;
+mod import_tables;
 mod intern;
 mod live;
 mod lock;
@@ -30,6 +33,7 @@ mod naming;
 mod numbers;
 mod order;
 mod ordered;
+mod place;
 mod prefetch;
 mod private;
 mod python;

@@ -4,6 +4,8 @@
 
 use heaphint_format::Mode;
 
+use crate::environment::number;
+
 /// What is recorded beside the usual figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Modes {
@@ -17,12 +19,20 @@ pub struct Modes {
     pub native: bool,
     /// Bytes between two allocations that are sampled, on average; 0 when all are recorded.
     pub sample_bytes: u32,
+    /// Whether processes that the program forks or starts are recorded too.
+    pub follow: bool,
 }
 
 impl Modes {
-    /// The usual figures, and nothing else.
-    pub const NONE: Self =
-        Self { record: false, addresses: false, python_allocators: false, native: false, sample_bytes: 0 };
+    /// The usual figures, and nothing else, of the program and of what it starts.
+    pub const NONE: Self = Self {
+        record: false,
+        addresses: false,
+        python_allocators: false,
+        native: false,
+        sample_bytes: 0,
+        follow: true,
+    };
 
     /// What the capture's header says of them.
     pub fn bits(self) -> u32 {
@@ -37,29 +47,24 @@ impl Modes {
 
     /// From the variable's value.
     pub fn parse(words: &[u8]) -> Self {
-        let mut modes = Self::NONE;
+        let mut modes = Self { follow: false, ..Self::NONE };
         for word in words.split(|byte| *byte == b',') {
             match word {
                 b"record" => modes.record = true,
                 b"addresses" => modes.addresses = true,
                 b"python-allocators" => modes.python_allocators = true,
                 b"native" => modes.native = true,
+                b"follow" => modes.follow = true,
                 _ => {
                     if let Some(digits) = word.strip_prefix(b"sample=") {
-                        modes.sample_bytes = decimal(digits).unwrap_or(0);
+                        modes.sample_bytes =
+                            number(digits).and_then(|bytes| bytes.try_into().ok()).unwrap_or(0);
                     }
                 }
             }
         }
         modes
     }
-}
-
-fn decimal(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0u32, |number, digit| {
-        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        number.checked_mul(10)?.checked_add(digit.into())
-    })
 }
 
 #[cfg(test)]
@@ -74,11 +79,13 @@ mod tests {
             python_allocators: true,
             native: true,
             sample_bytes: 524_288,
+            follow: true,
         };
-        let words = b"record,addresses,python-allocators,native,sample=524288,future";
+        let words = b"record,addresses,python-allocators,native,follow,sample=524288,future";
         assert_eq!(Modes::parse(words), all);
         assert_eq!(all.bits(), 0b1111);
-        assert_eq!(Modes::parse(b""), Modes::NONE);
-        assert_eq!(Modes::parse(b"sample=12x"), Modes::NONE);
+        assert_eq!(Modes::parse(b"follow"), Modes::NONE);
+        assert_eq!(Modes::parse(b"sample=12x,follow"), Modes::NONE);
+        assert!(!Modes::parse(b"").follow);
     }
 }

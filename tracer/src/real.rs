@@ -81,6 +81,18 @@ real! {
     munmap(at: *mut c_void, bytes: usize) -> c_int;
     mremap(at: *mut c_void, old: usize, new: usize, flags: c_int, new_address: *mut c_void) -> *mut c_void;
     _exit(status: c_int) -> ();
+    execve(path: *const c_char, arguments: *const *const c_char, environment: *const *const c_char) -> c_int;
+    execvpe(file: *const c_char, arguments: *const *const c_char, environment: *const *const c_char) -> c_int;
+    fexecve(file: c_int, arguments: *const *const c_char, environment: *const *const c_char) -> c_int;
+    posix_spawn(
+        pid: *mut libc::pid_t, path: *const c_char, actions: *const c_void, attributes: *const c_void,
+        arguments: *const *const c_char, environment: *const *const c_char
+    ) -> c_int;
+    posix_spawnp(
+        pid: *mut libc::pid_t, file: *const c_char, actions: *const c_void, attributes: *const c_void,
+        arguments: *const *const c_char, environment: *const *const c_char
+    ) -> c_int;
+    system(command: *const c_char) -> c_int;
 }
 
 type DlSym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
@@ -171,6 +183,12 @@ pub fn find_all() -> bool {
         &munmap,
         &mremap,
         &_exit,
+        &execve,
+        &execvpe,
+        &fexecve,
+        &posix_spawn,
+        &posix_spawnp,
+        &system,
     ]
     .iter()
     .all(|real| !real.address().is_null())

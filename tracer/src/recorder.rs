@@ -21,7 +21,7 @@ use crate::ordered::{Ordered, Sources};
 use crate::private::Array;
 use crate::thread::{FreeThreads, MOST_THREADS, Thread};
 use crate::timeline::{self, Timeline};
-use crate::{aggregate, crash_points, numbers, order, python, sys, temporary};
+use crate::{aggregate, crash_points, numbers, order, python, start, sys, temporary, thread};
 
 const NO_MEMORY: Problem =
     "there was no memory for the tracer's tables; what was recorded until then is kept";
@@ -115,15 +115,28 @@ impl Recorder {
         Ok(())
     }
 
-    /// Starts over in a forked child: the parent's capture and tables are the parent's.
+    /// Starts over, in a forked child: the parent's capture and tables are the parent's.
     ///
     /// # Safety
-    /// The child has a single thread, which is not inside a hook.
+    /// No thread of the process is inside a hook or enters one.
     pub unsafe fn abandon(&mut self) {
         // SAFETY: the same conditions.
         unsafe { live::forget_after_fork() };
         self.file.detach();
         *self = Self::new();
+    }
+
+    /// Forgets the recording that was stopped, so that another can begin. `false` while a thread is inside a hook: it may
+    /// wait for this lock. Threads keep their records.
+    pub fn forget_stopped(&mut self) -> bool {
+        if !self.free_threads.make_stale() {
+            return false;
+        }
+        let threads = core::mem::replace(&mut self.free_threads, FreeThreads::new());
+        // SAFETY: no thread is inside a hook, and none enters one before there is another recording.
+        unsafe { self.abandon() };
+        self.free_threads = threads;
+        true
     }
 
     /// Whether the process that calls is the one whose capture this is.
@@ -199,6 +212,20 @@ impl Recorder {
             self.note(offset_of!(Header, problem), problem);
             self.stop(StopReason::Problem);
         }
+    }
+
+    /// Notes that another program is about to take this one's place, or that it did not after all: then recording goes on.
+    /// Events that are pending are pending still.
+    fn note_replaced(&mut self, replaced: bool) {
+        let _errno = sys::ErrnoGuard::new();
+        let (reason, status) = if replaced {
+            self.timeline.finish(&self.file);
+            (StopReason::Replaced as u32, Status::Finished)
+        } else {
+            (0, Status::Recording)
+        };
+        self.file.set_header(offset_of!(Header, stop_reason), reason);
+        self.file.set_header(offset_of!(Header, status), status as u32);
     }
 
     /// Notes the exit status, also after recording has ended.
@@ -502,6 +529,29 @@ pub fn take_and_free(thread: &mut Thread, address: usize) {
         && let Some(block) = live::take(address)
     {
         free(thread, address, &block);
+    }
+}
+
+/// To be called before `exec`: whether this process is recorded, and its capture closed. Threads that go on until they are
+/// ended are still recorded.
+pub fn is_replaced() -> bool {
+    // A child made by vfork has its parent's memory, and its parent goes on. Inside a hook the lock may be held.
+    let may_look = MODE.mode.load(Ordering::Relaxed) == mode::RECORDING && !thread::is_inside_hook();
+    if !may_look || start::recorded_process() != sys::process_id() {
+        return false;
+    }
+    let mut recorder = RECORDER.lock();
+    if recorder.recording {
+        recorder.note_replaced(true);
+    }
+    recorder.recording
+}
+
+/// To be called after an `exec` that failed, if [`is_replaced`] has closed the capture.
+pub fn is_not_replaced() {
+    let mut recorder = RECORDER.lock();
+    if recorder.recording {
+        recorder.note_replaced(false);
     }
 }
 

@@ -72,9 +72,14 @@ pub struct File(c_int);
 impl File {
     /// Opens with close-on-exec.
     pub fn open(path: &CStr, flags: c_int) -> Result<Self, c_int> {
+        Self::open_in(libc::AT_FDCWD, path, flags)
+    }
+
+    /// Opens, with close-on-exec, what is named from an open folder on.
+    pub fn open_in(folder: c_int, path: &CStr, flags: c_int) -> Result<Self, c_int> {
         let flags = flags | libc::O_CLOEXEC;
         // SAFETY: the path ends in NUL.
-        let fd = unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, 0o644) };
+        let fd = unsafe { libc::syscall(libc::SYS_openat, folder, path.as_ptr(), flags, 0o644) };
         // SAFETY: the location is valid.
         if fd < 0 { Err(unsafe { *libc::__errno_location() }) } else { Ok(Self(fd as c_int)) }
     }

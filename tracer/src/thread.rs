@@ -7,7 +7,8 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::area::OwnArea;
 use crate::naming::Naming;
 use crate::numbers::Numbers;
-use crate::recorder::{MODE, RECORDER, mode};
+use crate::private::Array;
+use crate::recorder::{MODE, RECORDER, Recorder, mode};
 use crate::steps::Known;
 use crate::walk::RememberedStack;
 use crate::{sys, tls};
@@ -37,6 +38,26 @@ pub struct Thread {
 }
 
 impl Thread {
+    /// Forgets what is of an earlier recording.
+    fn forget(&mut self) {
+        self.inside = 1;
+        self.stack.clear();
+        self.known = Known::new();
+        self.numbers = Numbers::NONE;
+        self.now_ms = 0;
+    }
+
+    /// The calling thread becomes one of the capture's.
+    fn join(&mut self, recorder: &mut Recorder) {
+        let mut name = [0; 16];
+        let tid = sys::thread_id();
+        let is_main = tid == sys::process_id();
+        let name = self.naming.begin(&mut name, is_main);
+        self.index = recorder.add_thread(tid, name);
+        self.area = recorder.area();
+        self.inside = 0;
+    }
+
     const fn new() -> Self {
         Self {
             inside: 0,
@@ -54,33 +75,43 @@ impl Thread {
     }
 }
 
+/// [`Thread::inside`] of a thread whose record is of an earlier recording.
+const STALE: u32 = 2;
+const PER_PAGE: usize = 4096 / size_of::<Thread>();
+
 /// Records of threads that have ended, for new ones.
-pub struct FreeThreads(*mut Thread);
+pub struct FreeThreads {
+    first: *mut Thread,
+    /// All there are, also those that are in use.
+    pages: Array<usize>,
+}
 
 // SAFETY: reached only under the recorder's lock.
 unsafe impl Send for FreeThreads {}
 
 impl FreeThreads {
     pub const fn new() -> Self {
-        Self(null_mut())
+        Self { first: null_mut(), pages: Array::new() }
     }
 
     fn take(&mut self) -> Option<*mut Thread> {
-        if self.0.is_null() {
-            const PER_PAGE: usize = 4096 / size_of::<Thread>();
+        if self.first.is_null() {
             let page = sys::map_private(4096)?.cast::<Thread>();
+            if !self.pages.push(page as usize) {
+                return None;
+            }
             for i in 0..PER_PAGE {
                 // SAFETY: the page has room for so many.
                 unsafe {
                     let thread = page.add(i);
-                    thread.write(Thread { next_free: self.0, ..Thread::new() });
-                    self.0 = thread;
+                    thread.write(Thread { next_free: self.first, ..Thread::new() });
+                    self.first = thread;
                 }
             }
         }
-        let thread = self.0;
+        let thread = self.first;
         // SAFETY: threads on the list belong to nobody.
-        self.0 = unsafe { (*thread).next_free };
+        self.first = unsafe { (*thread).next_free };
         Some(thread)
     }
 
@@ -88,9 +119,29 @@ impl FreeThreads {
         // SAFETY: its thread has ended.
         unsafe {
             (*thread).stack.clear();
-            (*thread).next_free = self.0;
+            (*thread).next_free = self.first;
         }
-        self.0 = thread;
+        self.first = thread;
+    }
+
+    /// Recording has stopped, and another one is about to begin: what threads remember is of no use there. `false` when one
+    /// is still inside a hook.
+    pub fn make_stale(&mut self) -> bool {
+        let records = |page: &usize| {
+            let page = *page as *mut Thread;
+            (0..PER_PAGE).map(move |i| page.wrapping_add(i))
+        };
+        // SAFETY: the pages have so many records, whose threads change `inside` by plain stores of a word.
+        let inside = |thread: *mut Thread| unsafe { AtomicU32::from_ptr(&raw mut (*thread).inside) };
+        self.pages.as_slice().iter().flat_map(records).all(|thread| {
+            let is_out =
+                inside(thread).compare_exchange(0, STALE, Ordering::AcqRel, Ordering::Acquire) != Err(1);
+            if is_out {
+                // SAFETY: nobody uses the record before there is another recording, and areas are given back under this lock.
+                unsafe { (*thread).area = OwnArea::NONE };
+            }
+            is_out
+        })
     }
 }
 
@@ -120,7 +171,12 @@ pub fn current() -> Option<&'static mut Thread> {
         return register();
     }
     // SAFETY: a thread's record is reached by that thread only, and `inside` keeps it to one reference.
-    unsafe { if (*thread).inside == 0 { Some(&mut *thread) } else { None } }
+    match unsafe { (*thread).inside } {
+        // SAFETY: as above.
+        0 => Some(unsafe { &mut *thread }),
+        STALE => join_again(thread),
+        _ => None,
+    }
 }
 
 /// Whether the calling thread was interrupted, by a signal's handler, while it was inside a hook and may hold the
@@ -128,7 +184,18 @@ pub fn current() -> Option<&'static mut Thread> {
 pub fn is_inside_hook() -> bool {
     let thread = tls::get();
     // SAFETY: as in `current`.
-    !thread.is_null() && unsafe { (*thread).inside != 0 }
+    !thread.is_null() && unsafe { (*thread).inside == 1 }
+}
+
+/// Gives a thread whose record is of an earlier recording a place in this one.
+#[cold]
+fn join_again(thread: *mut Thread) -> Option<&'static mut Thread> {
+    let _errno = sys::ErrnoGuard::new();
+    // SAFETY: the calling thread's own record, which is not in use.
+    let thread = unsafe { &mut *thread };
+    thread.forget();
+    thread.join(&mut RECORDER.lock());
+    Some(thread)
 }
 
 #[cold]
@@ -143,19 +210,13 @@ fn register() -> Option<&'static mut Thread> {
             tls::set(null_mut());
             return None;
         };
-        let mut name = [0; 16];
-        let tid = sys::thread_id();
-        let is_main = tid == sys::process_id();
         // SAFETY: the record belongs to this thread now.
-        let name = unsafe { (*thread).naming.begin(&mut name, is_main) };
-        let index = recorder.add_thread(tid, name);
-        let area = recorder.area();
-        // SAFETY: the same.
         unsafe {
-            (*thread).index = index;
-            (*thread).area = area;
-            (*thread).inside = 0;
             (*thread).destructor_rounds = 0;
+            if (*thread).inside == STALE {
+                (*thread).forget();
+            }
+            (*thread).join(&mut recorder);
         }
         thread
     };

@@ -1,14 +1,12 @@
 //! `heaphint flamegraph`: one HTML file with every view of a session.
 
-use std::path::PathBuf;
-
 use anyhow::Context;
 use clap::Args;
 use heaphint_analysis::Profile;
 
 use super::figure::FigureArguments;
-use super::input::read_captures;
 use super::page::{PageArguments, Subject};
+use super::runs::SessionArguments;
 
 /// Write one HTML page: flame graph, memory over time, annotated source, tables, statistics
 #[derive(Debug, Args)]
@@ -17,9 +15,8 @@ use super::page::{PageArguments, Subject};
                         one page: `heaphint diff --html`."
 )]
 pub struct Arguments {
-    /// Captures of one session; the process that was started comes first
-    #[arg(value_name = "CAPTURE", required = true)]
-    captures: Vec<PathBuf>,
+    #[command(flatten)]
+    session: SessionArguments,
     #[command(flatten)]
     figure: FigureArguments,
     #[command(flatten)]
@@ -27,8 +24,9 @@ pub struct Arguments {
 }
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
-    let first = arguments.captures.first().context("no capture was named")?;
-    let profile = Profile::from_captures(&read_captures(&arguments.captures, arguments.figure.window())?);
+    let captures = arguments.session.captures()?;
+    let first = captures.first().context("no capture was named")?;
+    let profile = Profile::from_captures(&arguments.session.read(arguments.figure.window())?);
     let subject = Subject { profile: &profile, earlier: None, figure: arguments.figure.figure() };
     arguments.page.write(&subject, first)?;
     Ok(0)

@@ -1,14 +1,13 @@
 //! `heaphint lines`: source files with figures beside their lines.
 
-use std::path::PathBuf;
-
 use clap::Args;
 use heaphint_analysis::{Figure, Profile, absolute};
 use heaphint_report::{LinesOptions, lines_json, lines_text};
 
 use super::figure;
-use super::input::{read_profile, read_source};
+use super::input::{TEMPORARY_WINDOW, read_source};
 use super::output::{self, UnitsArgument, parse_minimum};
+use super::runs::SessionArguments;
 
 /// Lines with less are left out of what people read, unless the whole program has little.
 const USUAL_MINIMUM: u64 = 1 << 20;
@@ -16,9 +15,8 @@ const USUAL_MINIMUM: u64 = 1 << 20;
 /// Show source files with figures beside their lines
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Captures of one session; the process that was started comes first
-    #[arg(value_name = "CAPTURE", required = true)]
-    captures: Vec<PathBuf>,
+    #[command(flatten)]
+    session: SessionArguments,
     /// Print JSON (see the README for its schema)
     #[arg(long)]
     json: bool,
@@ -47,7 +45,7 @@ struct Choice {
 }
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
-    let profile = read_profile(&arguments.captures)?;
+    let profile = Profile::from_captures(&arguments.session.read(TEMPORARY_WINDOW)?);
     let choice = &arguments.choice;
     let directory = std::env::current_dir().unwrap_or_default();
     let mut files = choice.files.clone();

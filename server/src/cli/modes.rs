@@ -26,11 +26,11 @@ pub struct ModeOptions {
     /// Record one allocation for each SIZE bytes, by chance; all figures are estimates then
     #[arg(long, hide = true, value_name = "SIZE", value_parser = parse_sample)]
     sample: Option<NonZeroU64>,
-    /// Record Python programs that the program starts, too; this is the default
-    #[arg(long, hide = true, overrides_with = "no_follow")]
+    /// Record processes that the program forks, and Python programs that it starts, too; this is the default
+    #[arg(long, overrides_with = "no_follow")]
     follow: bool,
-    /// Do not record programs that the program starts
-    #[arg(long, hide = true, overrides_with = "follow")]
+    /// Record the program alone
+    #[arg(long, overrides_with = "follow")]
     no_follow: bool,
 }
 

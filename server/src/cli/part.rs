@@ -5,21 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use heaphint_analysis::{Profile, Selection};
 
-use super::input::read_captures;
-use super::{Usage, runs};
-
-/// Names that a message lists.
-const MOST_NAMES: usize = 12;
+use super::runs::{SessionArguments, check_choice};
 
 /// Which part of a session a report is about.
 #[derive(Debug, Args)]
 pub struct PartArguments {
-    /// Captures of one session, the process that was started first; or a folder [default: the newest run]
-    #[arg(value_name = "CAPTURE")]
-    captures: Vec<PathBuf>,
-    /// Only this process of several; may be given several times
-    #[arg(id = "process", long, value_name = "PID")]
-    processes: Vec<u32>,
+    #[command(flatten)]
+    session: SessionArguments,
     /// Only this thread, by its name or number; may be given several times
     #[arg(id = "thread", long, value_name = "THREAD")]
     threads: Vec<String>,
@@ -31,7 +23,7 @@ pub struct PartArguments {
 impl PartArguments {
     /// The captures that are named.
     pub fn captures(&self) -> &[PathBuf] {
-        &self.captures
+        self.session.named()
     }
 
     /// Reads the captures, with what was freed before its thread made `window` further allocations as temporary.
@@ -40,35 +32,17 @@ impl PartArguments {
     /// # Errors
     /// When a capture cannot be read, or something is chosen that is not there.
     pub fn read(&self, window: usize) -> anyhow::Result<(Profile, Selection)> {
-        let mut captures = read_captures(&runs::captures(&self.captures)?, window)?;
-        let pids: Vec<String> = captures.iter().map(|capture| capture.header.pid.to_string()).collect();
-        let wanted: Vec<String> = self.processes.iter().map(u32::to_string).collect();
-        check("process", &wanted, &pids)?;
-        if !wanted.is_empty() {
-            captures.retain(|capture| self.processes.contains(&capture.header.pid));
-        }
-        let profile = Profile::from_captures(&captures);
+        let profile = Profile::from_captures(&self.session.read(window)?);
 
         let threads = profile.threads();
         let mut names: Vec<String> = threads.iter().map(|thread| thread.name.clone()).collect();
         names.dedup();
         let numbers = threads.iter().map(|thread| thread.tid.to_string());
         let known_threads: Vec<String> = names.into_iter().chain(numbers).collect();
-        check("thread", &self.threads, &known_threads)?;
+        check_choice("thread", &self.threads, &known_threads)?;
         let modules = profile.modules(false, usize::MAX).into_iter().map(|module| module.module);
-        check("module", &self.modules, &modules.collect::<Vec<_>>())?;
-        // Only the chosen processes were read, so that their peaks and maxima are not mixed with others'.
+        check_choice("module", &self.modules, &modules.collect::<Vec<_>>())?;
         let (threads, modules) = (self.threads.clone(), self.modules.clone());
         Ok((profile, Selection { threads, modules, ..Selection::default() }))
     }
-}
-
-/// Says so when something was chosen that is not there.
-fn check(kind: &str, wanted: &[String], known: &[String]) -> Result<(), Usage> {
-    let Some(missing) = wanted.iter().find(|name| !known.contains(name)) else { return Ok(()) };
-    let mut list = known.iter().take(MOST_NAMES).cloned().collect::<Vec<_>>().join(", ");
-    if known.len() > MOST_NAMES {
-        list.push_str(", …");
-    }
-    Err(Usage(format!("there is no {kind} `{missing}` in this session: choose one of {list}")))
 }

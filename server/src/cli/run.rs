@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use heaphint_analysis::{Units, format_size};
+use heaphint_analysis::{Process, Units, format_size};
+use heaphint_report::{Look, process_text};
 
 use super::input::read_profile;
 use super::{Usage, check, foreground, lines, modes};
-use crate::launch::{Launch, Output, Spec, Target, exit_code};
+use crate::launch::{Launch, MOST_CAPTURES, Output, Spec, Target, exit_code};
+
+/// Processes that are named when a run has ended.
+const MOST_NAMED: usize = 5;
 
 /// Run a program and record where its memory goes
 #[derive(Debug, Args)]
@@ -22,7 +26,8 @@ use crate::launch::{Launch, Output, Spec, Target, exit_code};
 )]
 pub struct Arguments {
     #[allow(rustdoc::invalid_html_tags, reason = "the text is shown as it is")]
-    /// Write the capture to this file; `%p` in it stands for the process id [default: <SCRIPT>.<pid>.heaphint]
+    /// Write the capture to this file, and those of further processes beside it; `%p` in it stands for the process id. A
+    /// folder, or a path that ends in a slash, takes all captures of the session [default: <SCRIPT>.<pid>.heaphint]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Overwrite an existing FILE
@@ -142,20 +147,18 @@ fn conclude(
     if !quiet {
         let session = profile.session();
         let capture = quoted(first);
+        let whole = if others.is_empty() { "" } else { "--session " };
         anstream::eprintln!(
             "heaphint: peak {}, recorded in {capture}",
             format_size(session.peak_bytes, Units::default())
         );
-        if !others.is_empty() {
-            let names: Vec<String> = others.iter().map(|path| quoted(path)).collect();
-            anstream::eprintln!("heaphint: processes that it forked are recorded in {}", names.join(", "));
-        }
+        tell_of_others(others);
         for note in &session.notes {
             anstream::eprintln!("heaphint: {note}");
         }
         if !lines && check.is_none() {
             anstream::eprintln!(
-                "heaphint: next, try `heaphint lines {capture}` or `heaphint stats {capture}`"
+                "heaphint: next, try `heaphint lines {whole}{capture}` or `heaphint stats {whole}{capture}`"
             );
         }
     }
@@ -166,6 +169,37 @@ fn conclude(
     // Limits are about all processes of the run.
     let profile = if others.is_empty() { profile } else { read_profile(&captures)? };
     check::check(&profile, &check::Options::default(), format)
+}
+
+/// Says which other processes were recorded; those that became largest by name.
+fn tell_of_others(captures: &[PathBuf]) {
+    let count = match captures.len() {
+        0 => return,
+        1 => "1 more process is".to_owned(),
+        count => format!("{count} more processes are"),
+    };
+    let mut processes: Vec<Process> = Vec::new();
+    for capture in captures {
+        // One that cannot be read is told of by the report that needs it. A thousand are not kept at once.
+        if let Ok(profile) = read_profile(std::slice::from_ref(capture)) {
+            processes.extend(
+                profile.processes().iter().map(|process| Process { timeline: Vec::new(), ..process.clone() }),
+            );
+        }
+    }
+    processes.sort_by_key(|process| std::cmp::Reverse(process.peak_bytes));
+    anstream::eprintln!("heaphint: {count} recorded beside it:");
+    for process in processes.iter().take(MOST_NAMED) {
+        anstream::eprintln!("heaphint:   {}", process_text(process, &Look::default()));
+    }
+    if captures.len() > MOST_NAMED {
+        anstream::eprintln!("heaphint:   … and {} smaller ones", captures.len() - MOST_NAMED);
+    }
+    if captures.len() + 1 >= MOST_CAPTURES {
+        anstream::eprintln!(
+            "heaphint: a session has at most {MOST_CAPTURES} captures: further processes were not recorded"
+        );
+    }
 }
 
 /// A path as one would type it in a shell: relative to the current folder where that is shorter, quoted where needed.

@@ -1,19 +1,18 @@
 //! `heaphint stats`: the run in numbers.
 
-use std::path::PathBuf;
-
 use clap::Args;
+use heaphint_analysis::Profile;
 use heaphint_report::{StatsOptions, stats_json, stats_text};
 
-use super::input::read_profile;
+use super::input::TEMPORARY_WINDOW;
 use super::output::{self, UnitsArgument};
+use super::runs::SessionArguments;
 
 /// Show sizes, allocators, and who allocated most
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Captures of one session; the process that was started comes first
-    #[arg(value_name = "CAPTURE", required = true)]
-    captures: Vec<PathBuf>,
+    #[command(flatten)]
+    session: SessionArguments,
     /// Print JSON, with the keys of `memray stats --json`
     #[arg(long)]
     json: bool,
@@ -26,7 +25,7 @@ pub struct Arguments {
 }
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
-    let profile = read_profile(&arguments.captures)?;
+    let profile = Profile::from_captures(&arguments.session.read(TEMPORARY_WINDOW)?);
     let options =
         StatsOptions { largest: arguments.num_largest, version: env!("CARGO_PKG_VERSION").to_owned() };
     if arguments.json {

@@ -29,11 +29,13 @@ use heaphint_format::Header;
 
 pub use modes::Modes;
 pub use observer::Observer;
-pub use output::{Output, header};
+pub use output::{First, MOST_CAPTURES, Output, first_page, header};
 pub use project::{CAPTURES_FOLDER, project_root};
 
 /// Holds what `LD_PRELOAD` was, so that the tracer can put it back.
 const PREVIOUS_PRELOAD: &str = "HEAPHINT_LD_PRELOAD";
+/// Says which recorded process has started a program.
+const PARENT: &str = "HEAPHINT_PARENT";
 
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +143,7 @@ impl Launch {
             environment(&library, captures.pattern(), &project, std::env::var_os("LD_PRELOAD"));
         let modes = spec.modes.or(configuration::modes_of_project(&project));
         environment.push(("HEAPHINT_MODES", modes.words()));
+        environment.push(("HEAPHINT_SESSION", captures.session().to_string().into()));
         Ok(Self { program, arguments, environment, directory: spec.directory, captures })
     }
 
@@ -149,8 +152,8 @@ impl Launch {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(&self.directory);
-        // That of a run around this one, if there is one.
-        command.env_remove(PREVIOUS_PRELOAD).envs(self.environment.iter().cloned());
+        // Those of a run around this one, if there is one.
+        command.env_remove(PREVIOUS_PRELOAD).env_remove(PARENT).envs(self.environment.iter().cloned());
         command
     }
 
@@ -175,18 +178,21 @@ impl Launch {
     }
 
     /// To be called when the process `pid`, which was started with [`Self::command`], has ended: notes in its
-    /// capture how. Returns the run's captures, the process's own first.
+    /// captures how. Returns the run's captures, the process's own first.
     ///
     /// # Errors
     /// When there is no capture (the sentence says why), or it cannot be written.
     pub fn finish(&self, pid: u32, status: ExitStatus) -> Result<Vec<PathBuf>, LaunchError> {
         let captures = self.captures(pid);
-        let Some(first) = captures.first() else {
+        if captures.is_empty() {
             return Err(LaunchError::Io(diagnose::no_capture(&self.program, self.captures.folder())));
-        };
-        if output::header(first).is_some_and(|header| header.pid == pid) {
-            record_exit(first, status)
-                .map_err(|error| LaunchError::Io(format!("cannot write {}: {error}", first.display())))?;
+        }
+        // It may have been several programs, one after the other.
+        let own =
+            captures.iter().take_while(|path| output::header(path).is_some_and(|header| header.pid == pid));
+        for capture in own {
+            record_exit(capture, status)
+                .map_err(|error| LaunchError::Io(format!("cannot write {}: {error}", capture.display())))?;
         }
         Ok(captures)
     }
@@ -206,7 +212,7 @@ fn record_exit(capture: &Path, status: ExitStatus) -> io::Result<()> {
     file.flush()
 }
 
-/// What the tracer is told, by variables that it removes again in the Python process.
+/// What the tracer is told, by variables that it takes out of the environment of each program that it is loaded into.
 fn environment(
     library: &Path,
     pattern: &Path,

@@ -25,7 +25,7 @@ pub struct Modes {
     /// Bytes between two allocations that are sampled, on average.
     #[serde(default, deserialize_with = "sample")]
     pub sample: Option<NonZeroU64>,
-    /// Whether Python programs that the program starts are recorded too.
+    /// Whether processes that the program forks, and Python programs that it starts, are recorded too.
     pub follow: Option<bool>,
 }
 

@@ -5,9 +5,10 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use heaphint_format::{Header, MAGIC, Record};
+use heaphint_format::{Header, MAGIC, PAGE, PROCESS_OFFSET, Process, Record};
 
 use super::{LaunchError, Target, shown};
 
@@ -21,7 +22,8 @@ const PID: &str = "%p";
 pub enum Output {
     /// `<name>.<pid>.heaphint`: beside a script, in the working directory for everything else.
     Default,
-    /// This file, or one per process when the name has `%p` in it.
+    /// This file, or one per process when the name has `%p` in it; or a folder for all of a session, which is made when the
+    /// path ends in a slash.
     File {
         /// Absolute, or relative to the working directory.
         path: PathBuf,
@@ -34,7 +36,22 @@ pub enum Output {
 #[derive(Debug, Clone)]
 pub struct Captures {
     pattern: PathBuf,
-    started_unix_ms: u64,
+    session: u64,
+}
+
+/// Bits of a session's number behind the time at which it began, milliseconds since 1970-01-01 UTC.
+const SESSION_BITS: u32 = 22;
+/// The tracer begins no further captures in a session that has so many.
+pub const MOST_CAPTURES: usize = 1000;
+
+/// A number for one more session: this process begins no two in one millisecond.
+fn new_session() -> u64 {
+    static LAST_MS: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    let next = |last: u64| Some(now_ms.max(last + 1));
+    let last_ms = LAST_MS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).unwrap_or_default();
+    now_ms.max(last_ms + 1) << SESSION_BITS | u64::from(std::process::id() & ((1 << SESSION_BITS) - 1))
 }
 
 impl Captures {
@@ -42,7 +59,12 @@ impl Captures {
     pub fn prepare(output: &Output, target: &Target, directory: &Path) -> Result<Self, LaunchError> {
         let pattern = match output {
             Output::Default => default_pattern(target, directory),
-            Output::File { path, .. } => directory.join(path),
+            Output::File { path, .. } => match session_folder(&directory.join(path))? {
+                Some(folder) => {
+                    folder.join(default_pattern(target, directory).file_name().unwrap_or_default())
+                }
+                None => directory.join(path),
+            },
         };
         // The tracer takes the last `%p`, so one in a folder's name would be taken for ours.
         let folder = pattern.parent().unwrap_or(Path::new("/")).to_owned();
@@ -56,8 +78,7 @@ impl Captures {
         if let Output::File { overwrite, .. } = output {
             make_room(&pattern, *overwrite)?;
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(Self { pattern, started_unix_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX) })
+        Ok(Self { pattern, session: new_session() })
     }
 
     /// What the tracer is told.
@@ -65,21 +86,26 @@ impl Captures {
         &self.pattern
     }
 
+    /// What all of them have in common.
+    pub fn session(&self) -> u64 {
+        self.session
+    }
+
     /// The folder they are in.
     pub fn folder(&self) -> &Path {
         self.pattern.parent().unwrap_or(Path::new("/"))
     }
 
-    /// Those that exist by now: that of the process `pid` first, then the others in the order of their start.
+    /// Those that exist by now: those of the process `pid` first, then the others, each in the order of their start.
     pub fn find(&self, pid: u32) -> Vec<PathBuf> {
         let Ok(entries) = fs::read_dir(self.folder()) else { return Vec::new() };
         let mut found: Vec<(bool, u64, PathBuf)> = entries
             .flatten()
             .filter(|entry| is_named_by(&self.pattern, &entry.file_name()))
             .filter_map(|entry| {
-                let header = header(&entry.path())?;
+                let First { header, process } = first_page(&entry.path())?;
                 // Process ids come again: an old file may have a name of this run.
-                (header.started_unix_ms >= self.started_unix_ms)
+                (process.session == self.session)
                     .then(|| (header.pid != pid, header.started_unix_ms, entry.path()))
             })
             .collect();
@@ -88,11 +114,36 @@ impl Captures {
     }
 }
 
+/// What the first page of a capture tells.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct First {
+    /// Who, when, and figures of the whole.
+    pub header: Header,
+    /// What it has to do with other captures.
+    pub process: Process,
+}
+
 /// The first page's facts; `None` when the file is no capture.
-pub fn header(path: &Path) -> Option<Header> {
-    let mut bytes = [0; Header::BYTES];
+pub fn first_page(path: &Path) -> Option<First> {
+    let mut bytes = [0; PAGE];
     File::open(path).ok()?.read_exact(&mut bytes).ok()?;
-    Header::decode(&bytes).filter(|header| header.magic == MAGIC)
+    let header = Header::decode(&bytes).filter(|header| header.magic == MAGIC)?;
+    Some(First { header, process: Process::decode(bytes.get(PROCESS_OFFSET..)?)? })
+}
+
+/// The first page's header; `None` when the file is no capture.
+pub fn header(path: &Path) -> Option<Header> {
+    first_page(path).map(|first| first.header)
+}
+
+/// The folder that is meant by a path, made if it is not there; `None` when the path means a file.
+fn session_folder(path: &Path) -> Result<Option<PathBuf>, LaunchError> {
+    if path.as_os_str().as_bytes().ends_with(b"/") {
+        fs::create_dir_all(path).map_err(|error| {
+            LaunchError::Io(format!("cannot make the folder {}: {}", shown(path), error.kind()))
+        })?;
+    }
+    Ok(path.is_dir().then(|| path.to_owned()))
 }
 
 fn default_pattern(target: &Target, directory: &Path) -> PathBuf {
@@ -158,8 +209,10 @@ fn is_named_by(pattern: &Path, name: &OsStr) -> bool {
     let Some(pattern) = pattern.file_name() else { return false };
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let number_between = |before: &[u8], after: &[u8]| {
-        let rest = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-        rest.is_some_and(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
+        let rest = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).unwrap_or_default();
+        // A further program of the same process has its number behind the process's.
+        let mut numbers = rest.splitn(2, |byte| *byte == b'-');
+        numbers.all(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
     };
     if let Some(at) = pattern.windows(PID.len()).rposition(|part| part == PID.as_bytes()) {
         return number_between(&pattern[..at], &pattern[at + PID.len()..]);
@@ -192,11 +245,31 @@ mod tests {
         let named = |pattern: &str, name: &str| is_named_by(Path::new(pattern), OsStr::new(name));
         assert!(named("/t/app.%p.heaphint", "app.12.heaphint"));
         assert!(!named("/t/app.%p.heaphint", "app.x.heaphint"));
+        assert!(named("/t/app.%p.heaphint", "app.12-2.heaphint"));
         assert!(!named("/t/app.%p.heaphint", "app..heaphint"));
+        assert!(!named("/t/app.%p.heaphint", "app.12-.heaphint"));
         assert!(named("/t/out.bin", "out.bin"));
         assert!(named("/t/out.bin", "out.12.bin"));
         assert!(!named("/t/out.bin", "out.12.heaphint"));
         assert!(named("/t/out", "out.12"));
+    }
+
+    #[test]
+    fn no_two_sessions_have_one_number() {
+        let numbers: Vec<_> = (0..100).map(|_| new_session()).collect();
+        assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+    }
+
+    #[test]
+    fn a_folder_is_for_all_captures_of_a_session() {
+        let folder = tempfile::tempdir().unwrap();
+        let prepare = |path: &str| {
+            let output = Output::File { path: folder.path().join(path), overwrite: false };
+            Captures::prepare(&output, &Target::Script("sub/app.py".into()), folder.path()).unwrap()
+        };
+        assert_eq!(prepare("new/deep/").pattern(), folder.path().join("new/deep/app.py.%p.heaphint"));
+        assert_eq!(prepare("new").pattern(), folder.path().join("new/app.py.%p.heaphint"));
+        assert_eq!(prepare("file").pattern(), folder.path().join("file"));
     }
 
     #[test]

@@ -39,7 +39,7 @@ record! {
         version: u32,
         /// The process.
         pid: u32,
-        /// Its parent.
+        /// The recorded process that has forked or started it; the kernel's parent when there is none.
         parent_pid: u32,
         /// `PY_VERSION_HEX` of the interpreter, 0 when there is none.
         python_version: u32,
@@ -110,6 +110,38 @@ record! {
 }
 
 record! {
+    /// What a process has to do with the others of its session; the last bytes of page 0. The first programs that wrote
+    /// version 2 have zeros there.
+    ///
+    /// Example: `01 50 c2 aa bb 66 00 00  02 00 00 00  00 00 00 00` was started by a recorded process.
+    Process [16] {
+        /// The same in all captures of a run, and in those of no other; 0 when nobody said so.
+        session: u64,
+        /// An [`Origin`].
+        origin: u32,
+        /// Zero.
+        reserved: u32,
+    }
+}
+
+/// Byte offset of the [`Process`].
+pub const PROCESS_OFFSET: usize = crate::PAGE - size_of::<Process>();
+
+/// How a recorded program came to be.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// No recorded process has started it.
+    First = 0,
+    /// Forked from the recorded process [`Header::parent_pid`].
+    Forked = 1,
+    /// Started by the recorded process [`Header::parent_pid`], or by a program that this one has started.
+    Started = 2,
+    /// Took the place of another recorded program in the same process.
+    Replaced = 3,
+}
+
+record! {
     /// One run of pages that belongs to one table. A table's extents stand in the directory in their order.
     Extent [16] {
         /// A [`crate::Table`] number.
@@ -163,4 +195,8 @@ pub enum StopReason {
     Exit = 1,
     /// The tracer had a problem of its own; [`Header::problem`] says which.
     Problem = 2,
+    /// The program was replaced by another one, in the same process (`exec`).
+    Replaced = 3,
+    /// The program itself has stopped it.
+    Stopped = 4,
 }

@@ -5,7 +5,7 @@
 //! file can be read while the process runs.
 //!
 //! ```text
-//! page 0      Header: who, when, status, table lengths, totals
+//! page 0      Header: who, when, status, table lengths, totals; at the end the Process
 //! page 1-2    extent directory: which pages of the file belong to which table, in order
 //! page 3      Journal: old values of the words that are being changed
 //! page 4...   extents of the tables (a table is the concatenation of its extents)
@@ -35,7 +35,8 @@ mod totals;
 mod version_2;
 
 pub use header::{
-    EXIT_UNKNOWN, Extent, HEAP_BYTES_STEP, Header, MAX_EXTENTS, Mode, Status, StopReason, Text,
+    EXIT_UNKNOWN, Extent, HEAP_BYTES_STEP, Header, MAX_EXTENTS, Mode, Origin, PROCESS_OFFSET, Process,
+    Status, StopReason, Text,
 };
 pub use journal::{JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET, Journal, JournalEntry};
 pub use pending::{AREA_EVENTS, Area, AreaState, Change, MOST_AREAS, NO_STAMP, PendingEvent, earliest};

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use crate::{
     Area, AreaState, Change, Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Fold, Header, JOURNAL_ENTRIES,
     JOURNAL_ENTRIES_OFFSET, JOURNAL_OFFSET, JournalEntry, MAGIC, MAX_EXTENTS, MOST_AREAS, NO_PLACE, NO_STAMP,
-    PAGE, Pending, Place, Record, Sample, SetNode, Site, Stack, Status, Table, Text, Thinning, Thread,
-    Totals, VERSION, Word, earliest, version_2,
+    PAGE, PROCESS_OFFSET, Pending, Place, Process, Record, Sample, SetNode, Site, Stack, Status, Table, Text,
+    Thinning, Thread, Totals, VERSION, Word, earliest, version_2,
 };
 
 /// Why bytes are no capture.
@@ -56,6 +56,8 @@ impl core::error::Error for ReadError {}
 pub struct Capture {
     /// Page 0; `peak_bytes` is the peak, whatever the protocol's state was.
     pub header: Header,
+    /// What it has to do with other processes.
+    pub process: Process,
     /// Functions.
     pub codes: Vec<Code>,
     /// Stack tree; index 0 is the empty stack. Parents come before their children.
@@ -117,6 +119,7 @@ impl Capture {
             damaged,
             bounds_only: false,
             remarks: Vec::new(),
+            process: tables.fixed.get(PROCESS_OFFSET..).and_then(Process::decode).unwrap_or_default(),
             header,
         };
         let mut sets = tables.records(Table::Sets, &header, &mut capture.damaged);

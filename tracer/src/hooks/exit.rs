@@ -48,3 +48,9 @@ extern "C" fn _exit(status: c_int) {
 extern "C" fn _Exit(status: c_int) {
     _exit(status);
 }
+
+/// See [`super::heap::HOOKS`]. For import tables alone: who looks these up is as good as gone.
+pub(super) static HOOKS: &[super::symbols::Replaced] = &[
+    (c"_exit", &crate::real::_exit, super::symbols::Hook(_exit as *const c_void)),
+    (c"_Exit", &crate::real::_exit, super::symbols::Hook(_Exit as *const c_void)),
+];

@@ -6,6 +6,7 @@ use core::ptr::null_mut;
 use heaphint_format::Allocator;
 
 use super::enter;
+use super::symbols::Hook;
 use crate::real::{self, call};
 use crate::recorder;
 
@@ -174,14 +175,14 @@ extern "C" fn pvalloc(bytes: usize) -> *mut c_void {
 }
 
 /// The hook of a name, and the real function: for programs that look the name up themselves.
-pub(super) const HOOKS: &[(&core::ffi::CStr, &real::Real, super::symbols::Hook)] = &[
-    (c"malloc", &real::malloc, super::symbols::Hook(malloc as *const c_void)),
-    (c"calloc", &real::calloc, super::symbols::Hook(calloc as *const c_void)),
-    (c"realloc", &real::realloc, super::symbols::Hook(realloc as *const c_void)),
-    (c"free", &real::free, super::symbols::Hook(free as *const c_void)),
-    (c"posix_memalign", &real::posix_memalign, super::symbols::Hook(posix_memalign as *const c_void)),
-    (c"aligned_alloc", &real::aligned_alloc, super::symbols::Hook(aligned_alloc as *const c_void)),
-    (c"memalign", &real::memalign, super::symbols::Hook(memalign as *const c_void)),
-    (c"valloc", &real::valloc, super::symbols::Hook(valloc as *const c_void)),
-    (c"pvalloc", &real::pvalloc, super::symbols::Hook(pvalloc as *const c_void)),
+pub(super) static HOOKS: &[super::symbols::Replaced] = &[
+    (c"malloc", &real::malloc, Hook(malloc as *const c_void)),
+    (c"calloc", &real::calloc, Hook(calloc as *const c_void)),
+    (c"realloc", &real::realloc, Hook(realloc as *const c_void)),
+    (c"free", &real::free, Hook(free as *const c_void)),
+    (c"posix_memalign", &real::posix_memalign, Hook(posix_memalign as *const c_void)),
+    (c"aligned_alloc", &real::aligned_alloc, Hook(aligned_alloc as *const c_void)),
+    (c"memalign", &real::memalign, Hook(memalign as *const c_void)),
+    (c"valloc", &real::valloc, Hook(valloc as *const c_void)),
+    (c"pvalloc", &real::pvalloc, Hook(pvalloc as *const c_void)),
 ];

@@ -5,6 +5,7 @@ use core::ffi::{c_int, c_void};
 use heaphint_format::Allocator;
 
 use super::enter;
+use super::symbols::Hook;
 use crate::real::call;
 use crate::recorder;
 
@@ -83,9 +84,9 @@ unsafe extern "C" fn mremap(
 }
 
 /// See [`super::heap::HOOKS`].
-pub(super) const HOOKS: &[(&core::ffi::CStr, &crate::real::Real, super::symbols::Hook)] = &[
-    (c"mmap", &crate::real::mmap, super::symbols::Hook(mmap as *const c_void)),
-    (c"mmap64", &crate::real::mmap, super::symbols::Hook(mmap64 as *const c_void)),
-    (c"munmap", &crate::real::munmap, super::symbols::Hook(munmap as *const c_void)),
-    (c"mremap", &crate::real::mremap, super::symbols::Hook(mremap as *const c_void)),
+pub(super) static HOOKS: &[super::symbols::Replaced] = &[
+    (c"mmap", &crate::real::mmap, Hook(mmap as *const c_void)),
+    (c"mmap64", &crate::real::mmap, Hook(mmap64 as *const c_void)),
+    (c"munmap", &crate::real::munmap, Hook(munmap as *const c_void)),
+    (c"mremap", &crate::real::mremap, Hook(mremap as *const c_void)),
 ];

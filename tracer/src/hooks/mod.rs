@@ -3,9 +3,12 @@
 //! A hook keeps `errno`, takes no lock of the program's, and never allocates. While a thread is inside a hook,
 //! whatever the real function calls in turn is not recorded.
 
+mod exec;
 mod exit;
 mod heap;
 mod mapping;
+mod program;
+mod shell;
 mod symbols;
 
 use core::ops::{Deref, DerefMut};
@@ -16,6 +19,7 @@ use crate::thread::{self, Thread};
 use crate::{real, start};
 
 pub use exit::register as register_exit_hook;
+pub use symbols::{is_first, is_usual, replacement};
 
 /// The calling thread inside a hook.
 struct Inside(&'static mut Thread);

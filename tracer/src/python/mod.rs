@@ -154,6 +154,20 @@ pub fn on_event() {
     }
 }
 
+/// Runs the self test at once if the calling thread holds the GIL; else it comes with the next events.
+pub fn prove_now() {
+    let Some(interpreter) = interpreter() else { return };
+    // SAFETY: may be called at any time, from any thread, without the GIL.
+    let is_initialized = unsafe { (interpreter.functions.is_initialized)() } != 0;
+    if is_initialized
+        && interpreter.holds_gil()
+        && STATE.compare_exchange(WAITING, SCHEDULED, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    {
+        // SAFETY: the GIL is held, by code that has called a function of ours: Python code may run here.
+        unsafe { prove(ptr::null_mut()) };
+    }
+}
+
 #[cold]
 fn schedule_proof() {
     let Some(interpreter) = interpreter() else { return };

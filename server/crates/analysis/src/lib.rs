@@ -24,10 +24,10 @@ pub use heaphint_format::{Allocator, Capture, ReadError};
 pub use import_tree::{ImportId, ImportNode, ImportTree, Imported};
 pub use path::absolute;
 pub use profile::{
-    AllocatorFigures, Caller, Callers, FileFigures, Frame, FunctionFigures, Graph, GraphFile, GraphFunction,
-    GraphNode, GraphSite, GraphThread, ImportFigures, LineFigures, LocationFigures, ModuleFigures, Origin,
-    Process, Profile, ProjectLine, Run, Sample, Selection, Session, SizeClass, StackFigures, StackList, Step,
-    Summary, SummaryBy, SummaryRow, TableRow, ThreadFigures, Through,
+    AllocatorFigures, Beginning, Caller, Callers, End, FileFigures, Frame, FunctionFigures, Graph, GraphFile,
+    GraphFunction, GraphNode, GraphSite, GraphThread, ImportFigures, LineFigures, LocationFigures,
+    ModuleFigures, Origin, Process, Profile, ProjectLine, Run, Sample, Selection, Session, SizeClass,
+    StackFigures, StackList, Step, Summary, SummaryBy, SummaryRow, TableRow, ThreadFigures, Through,
 };
 pub use size::{SizeError, Units, format_size, parse_size, written_size};
 pub use tree::{Tree, TreeId, TreeNode, TreeOptions, TreePlace};

@@ -33,7 +33,7 @@ pub use page::{MOST_BYTES, PageOptions, page_html};
 pub use records::records_text;
 pub use session::session_text;
 pub use sources::{ReadSource, SourceLines, Sources};
-pub use stats::{StatsOptions, stats_json, stats_text};
+pub use stats::{StatsOptions, process_text, stats_json, stats_text};
 pub use summary::{SummarySort, SummaryView, row_place, summary_json, summary_text};
 pub use table::{TableSort, TableView, table_json, table_text};
 pub use text::{Look, duration, grouped, printable, share, short_path};

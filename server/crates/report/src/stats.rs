@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use heaphint_analysis::{Frame, LocationFigures, ModuleFigures, Profile};
+use heaphint_analysis::{End, Frame, LocationFigures, ModuleFigures, Process, Profile};
 use serde::Serialize;
 
 use crate::json::{JsonFrame, JsonSession, SCHEMA, write};
@@ -36,6 +36,38 @@ struct Document<'a> {
     top_modules_by_allocation_count: Vec<Module>,
     metadata: Metadata<'a>,
     session: JsonSession<'a>,
+    processes: Vec<JsonProcess<'a>>,
+}
+
+/// A recorded program. A process may have been several, one after the other.
+#[derive(Serialize)]
+struct JsonProcess<'a> {
+    pid: u32,
+    /// The recorded process that has forked or started it; the kernel's parent when there is none.
+    parent_pid: u32,
+    /// `first`, `forked`, `started`, or `replaced` when it took the place of another program in its process.
+    beginning: &'static str,
+    command: &'a [String],
+    started_ms: u64,
+    exit_code: Option<i32>,
+    /// `closed`, `replaced` when another program took its place, or `open` when it was killed or still runs.
+    end: &'static str,
+    peak_bytes: u64,
+}
+
+impl<'a> From<&'a Process> for JsonProcess<'a> {
+    fn from(process: &'a Process) -> Self {
+        Self {
+            pid: process.pid,
+            parent_pid: process.parent_pid,
+            beginning: process.beginning.name(),
+            command: &process.command,
+            started_ms: process.started_unix_ms,
+            exit_code: process.exit_code,
+            end: process.end.name(),
+            peak_bytes: process.peak_bytes,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -156,6 +188,7 @@ pub fn stats_json(out: &mut dyn Write, profile: &Profile, options: &StatsOptions
             file_format: "HEAPHINT",
         },
         session: session.into(),
+        processes: profile.processes().iter().map(JsonProcess::from).collect(),
     };
     write(out, &document)
 }
@@ -226,6 +259,13 @@ pub fn stats_text(
     for note in &session.notes {
         writeln!(out, "{} {}\n", look.paint(Role::Warning, "note:"), printable(note))?;
     }
+    if profile.processes().len() > 1 {
+        writeln!(out, "{}", heading("Processes:".to_owned()))?;
+        for process in profile.processes() {
+            writeln!(out, "  {}", process_text(process, look))?;
+        }
+        writeln!(out)?;
+    }
 
     writeln!(out, "{}", heading("Histogram of allocation sizes:".to_owned()))?;
     let sizes = profile.sizes();
@@ -270,6 +310,19 @@ pub fn stats_text(
         writeln!(out, "  {:>13}  {}", grouped(module.count), printable(&module.module))?;
     }
     Ok(())
+}
+
+/// One process, as a line for a person: its number, peak, end and command.
+#[must_use]
+pub fn process_text(process: &Process, look: &Look) -> String {
+    let end = match (process.end, process.exit_code) {
+        (End::Replaced, _) => ", replaced by another program".to_owned(),
+        (_, Some(code)) if code != 0 => format!(", exit code {code}"),
+        (End::Open, _) => ", ended without closing its capture".to_owned(),
+        _ => String::new(),
+    };
+    let (pid, peak) = (process.pid, look.size(process.peak_bytes));
+    printable(&format!("{pid}: peak {peak}{end}: {}", process.command.join(" ")))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use heaphint_format::{EXIT_UNKNOWN, Header};
 use serde::{Deserialize, Serialize};
 
 use super::SessionId;
-use crate::launch::header;
+use crate::launch::{First, first_page, header};
 use crate::lsp::captures::{self, EXTENSION, is_being_recorded};
 use crate::lsp::ext::PathMapping;
 use crate::lsp::results::Results;
@@ -158,16 +158,23 @@ fn note_path(folder: &Path, id: &SessionId) -> PathBuf {
 pub fn list(folder: &Path) -> Vec<Stored> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let captures = entries.filter(|path| path.extension().is_some_and(|end| end == EXTENSION));
-    let mut captures: Vec<(Header, PathBuf)> =
-        captures.filter_map(|path| Some((header(&path)?, path))).collect();
+    let mut captures: Vec<(First, PathBuf)> =
+        captures.filter_map(|path| Some((first_page(&path)?, path))).collect();
     // Parents before their children.
-    captures.sort_by_key(|(header, path)| (header.started_unix_ms, header.pid, path.clone()));
+    captures.sort_by_key(|(first, path)| (first.header.started_unix_ms, first.header.pid, path.clone()));
     let mut sessions: Vec<Stored> = Vec::new();
     let mut of_pid: HashMap<(String, u32), usize> = HashMap::new();
-    for (header, path) in captures {
+    let mut of_number: HashMap<u64, usize> = HashMap::new();
+    for (First { header, process }, path) in captures {
         let (begin, id) = names(&path, &header);
+        // Captures without a number are of older programs.
+        let same = if process.session == 0 {
+            sessions.iter().position(|session| session.id == id)
+        } else {
+            of_number.get(&process.session).copied()
+        };
         let parent = of_pid.get(&(begin.clone(), header.parent_pid)).copied();
-        let same = sessions.iter().position(|session| session.id == id);
+        let parent = parent.filter(|_| process.session == 0);
         let index = same.or(parent).unwrap_or_else(|| {
             sessions.push(Stored {
                 note: read_json(&note_path(folder, &id)).unwrap_or_default(),
@@ -180,6 +187,7 @@ pub fn list(folder: &Path) -> Vec<Stored> {
             sessions.len() - 1
         });
         of_pid.insert((begin, header.pid), index);
+        of_number.insert(process.session, index);
         let session = &mut sessions[index];
         session.running |= is_being_recorded(&path);
         session.peak_bytes = session.peak_bytes.saturating_add(header.peak_bytes.max(header.current_bytes));
@@ -192,7 +200,11 @@ pub fn list(folder: &Path) -> Vec<Stored> {
 /// The beginning of a capture's name, before the process, and the session that it is if it is no child's.
 fn names(path: &Path, header: &Header) -> (String, SessionId) {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let begin = stem.strip_suffix(&format!(".{}", header.pid)).unwrap_or(&stem).to_owned();
+    // A further program of the process has its number behind the process's.
+    let first = stem.rsplit_once('-').filter(|(_, number)| number.bytes().all(|byte| byte.is_ascii_digit()));
+    let pid = format!(".{}", header.pid);
+    let begin = [Some(&*stem), first.map(|(first, _)| first)].into_iter().flatten();
+    let begin = begin.filter_map(|name| name.strip_suffix(&pid)).next().unwrap_or(&stem).to_owned();
     let id = if begin.starts_with(OWN_PREFIX) { begin.clone() } else { stem };
     (begin, SessionId(id))
 }

@@ -34,7 +34,7 @@ pub use lines::{FileFigures, FunctionFigures, LineFigures};
 pub use modules::ModuleFigures;
 pub use origin::Origin;
 pub use overview::{AllocatorFigures, LocationFigures, ProjectLine, SizeClass, ThreadFigures};
-pub use processes::Process;
+pub use processes::{Beginning, End, Process};
 pub use selection::Selection;
 pub use session::Session;
 pub use stacks::{Frame, StackFigures, StackList, Through};

@@ -146,7 +146,7 @@ fn python_version(hex: u32) -> Option<String> {
 }
 
 /// What a shell would say about a [`heaphint_format::Header::exit_status`].
-fn exit_code(status: i32) -> Option<i32> {
+pub(super) fn exit_code(status: i32) -> Option<i32> {
     match status {
         EXIT_UNKNOWN => None,
         signal if signal < 0 => Some(128i32.saturating_sub(signal)),

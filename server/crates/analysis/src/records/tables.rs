@@ -2,8 +2,8 @@
 
 use hashbrown::HashTable;
 use heaphint_format::{
-    Allocator, Capture, Code, EXIT_UNKNOWN, Header, NO_PLACE, Place, PlaceKind, Sample, SetNode, Site, Stack,
-    Status, Text, Thread,
+    Allocator, Capture, Code, EXIT_UNKNOWN, Header, NO_PLACE, Place, PlaceKind, Process, Sample, SetNode,
+    Site, Stack, Status, Text, Thread,
 };
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use std::hash::BuildHasher;
@@ -260,6 +260,7 @@ impl Tables {
         header.rss_peak_bytes = timeline.iter().map(|sample| sample.rss_bytes).max().unwrap_or(0);
         let mut capture = Capture {
             header,
+            process: Process::default(),
             codes: self.codes,
             stacks: self.stacks,
             sites: self.sites,
