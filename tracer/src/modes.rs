@@ -55,7 +55,8 @@ impl Modes {
     }
 }
 
-fn decimal(digits: &[u8]) -> Option<u32> {
+/// A number as it is written, if it is one.
+pub fn decimal(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0u32, |number, digit| {
         let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
         number.checked_mul(10)?.checked_add(digit.into())

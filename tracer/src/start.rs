@@ -4,12 +4,12 @@ use core::ffi::{CStr, c_char, c_int};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::capture::{Identity, PATH_BYTES, Problem};
-use crate::hooks::register_exit_hook;
-use crate::modes::Modes;
+use crate::hooks::{install_python_allocators, register_exit_hook};
+use crate::modes::{Modes, decimal as decimal_of};
 use crate::private::Array;
 use crate::python::{self, Detection};
 use crate::recorder::{self, MODE, RECORDER, mode};
-use crate::{intern, real, sys, thread};
+use crate::{intern, real, sampling, sys, thread};
 
 const CAPTURE: &CStr = c"HEAPHINT_CAPTURE";
 const PROJECT: &CStr = c"HEAPHINT_PROJECT";
@@ -19,9 +19,11 @@ const PREVIOUS_PRELOAD: &CStr = c"HEAPHINT_LD_PRELOAD";
 const PREFIX: &str = "HEAPHINT_";
 /// `plain` reads every frame at every walk and writes nothing into frames.
 const WALK: &CStr = c"HEAPHINT_WALK";
+/// For tests: a number that makes every run of a program sample alike.
+const SEED: &CStr = c"HEAPHINT_SAMPLE_SEED";
 /// Variables that the launcher, or a test, has set.
-const OURS: [&CStr; 7] =
-    [c"LD_PRELOAD", CAPTURE, PROJECT, MODES, WALK, c"HEAPHINT_CRASH_AT", c"HEAPHINT_EVENT_LOG"];
+const OURS: [&CStr; 8] =
+    [c"LD_PRELOAD", CAPTURE, PROJECT, MODES, WALK, SEED, c"HEAPHINT_CRASH_AT", c"HEAPHINT_EVENT_LOG"];
 const LONGEST_COMMAND: usize = 64 * 1024;
 
 unsafe extern "C" {
@@ -67,6 +69,13 @@ extern "C" fn constructor(_: c_int, _: *const *const c_char, _: *const *const c_
         copy_variable(MODES, &mut words);
         settings.modes = Modes::parse(words.as_slice());
         words.release();
+        if settings.modes.python_allocators {
+            python::allocators::find();
+        }
+        let mut seed = Array::new();
+        copy_variable(SEED, &mut seed);
+        sampling::set(settings.modes.sample_bytes, decimal_of(seed.as_slice()).unwrap_or(0).into());
+        seed.release();
     }
     if is_variable(WALK, c"plain") {
         python::walk_plainly();
@@ -93,6 +102,9 @@ pub fn begin_with_interpreter() -> bool {
     // The kill tests read their variables in `begin`.
     restore_environment();
     if begun {
+        if SETTINGS.lock().modes.python_allocators {
+            install_python_allocators();
+        }
         recorder::note_refusal();
         BEGAN.store(true, Ordering::Relaxed);
         MODE.mode.store(mode::RECORDING, Ordering::Relaxed);

@@ -6,6 +6,7 @@
 mod exit;
 mod heap;
 mod mapping;
+mod python_allocators;
 mod symbols;
 
 use core::ops::{Deref, DerefMut};
@@ -16,6 +17,7 @@ use crate::thread::{self, Thread};
 use crate::{real, start};
 
 pub use exit::register as register_exit_hook;
+pub use python_allocators::install as install_python_allocators;
 
 /// The calling thread inside a hook.
 struct Inside(&'static mut Thread);
