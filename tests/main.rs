@@ -19,6 +19,8 @@ mod lsp;
 mod memray;
 mod memray_captures;
 mod oracle;
+mod python_allocators;
+mod sampling;
 mod stacks;
 mod subjects;
 mod support;

@@ -4,7 +4,7 @@ use core::mem::offset_of;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use heaphint_format::{AREA_EVENTS, Area, Change, HEAP_BYTES_STEP, PendingEvent};
+use heaphint_format::{AREA_EVENTS, Area, Change, HEAP_BYTES_STEP, PendingEvent, Sampling};
 
 use crate::capture::{CaptureFile, SharedWord, header_word};
 use crate::{crash_points, order};
@@ -58,10 +58,17 @@ impl OwnArea {
         !self.at.is_null()
     }
 
-    /// The event has happened. `false` when there is no room for it: then the recorder has to apply events first.
+    /// The event has happened; `sampling` says what its bytes stand for. `false` when there is no room for it: then the recorder has to apply events first.
     #[inline]
     #[must_use]
-    pub fn append(&mut self, site: u32, address: usize, number: u64, change: Change) -> bool {
+    pub fn append(
+        &mut self,
+        site: u32,
+        address: usize,
+        number: u64,
+        change: Change,
+        sampling: Sampling,
+    ) -> bool {
         if self.written == self.room && !self.has_room() {
             return false;
         }
@@ -80,8 +87,8 @@ impl OwnArea {
         self.written += 1;
         self.stamp = stamp;
         let delta = match change {
-            Change::Allocated { bytes } => bytes as i64,
-            Change::Freed { bytes, .. } => (bytes as i64).wrapping_neg(),
+            Change::Allocated { bytes } => sampling.weigh(bytes, None).bytes as i64,
+            Change::Freed { bytes, .. } => (sampling.weigh(bytes, None).bytes as i64).wrapping_neg(),
         };
         self.unpublished = self.unpublished.wrapping_add(delta);
         if self.unpublished.unsigned_abs() >= HEAP_BYTES_STEP {

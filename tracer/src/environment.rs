@@ -19,6 +19,8 @@ pub const MODES: &CStr = c"HEAPHINT_MODES";
 pub const SESSION: &CStr = c"HEAPHINT_SESSION";
 /// `plain` reads every frame at every walk and writes nothing into frames.
 pub const WALK: &CStr = c"HEAPHINT_WALK";
+/// For tests: a number that makes every run of a program sample alike.
+pub const SAMPLE_SEED: &CStr = c"HEAPHINT_SAMPLE_SEED";
 /// The process id of the recorded process that started this one, maybe by way of others.
 pub const PARENT: &CStr = c"HEAPHINT_PARENT";
 const PRELOAD: &CStr = c"LD_PRELOAD";
@@ -28,7 +30,7 @@ const PREFIX: &str = "HEAPHINT_";
 /// Of a single process: no program that it starts gets them.
 const TESTS: [&CStr; 2] = [c"HEAPHINT_CRASH_AT", c"HEAPHINT_EVENT_LOG"];
 /// Those that are passed on as they are.
-const LASTING: [&CStr; 5] = [CAPTURE, PROJECT, MODES, SESSION, WALK];
+const LASTING: [&CStr; 6] = [CAPTURE, PROJECT, MODES, SESSION, WALK, SAMPLE_SEED];
 /// How many entries [`Carried::add_to`] adds at most, with the null pointer at the end.
 pub const MOST_ADDED: usize = LASTING.len() + 4;
 

@@ -95,6 +95,10 @@ pub struct Interner {
     stacks: Index,
     places: Index,
     sets: Index,
+    /// The first site of each stack, plus one: most stacks have no other, and a new one is then made without a look at old
+    /// ones, whose pages are not needed any more.
+    first_sites: Array<u32>,
+    /// Further sites of stacks.
     sites: Index,
     folds: Folds,
     steps: Steps,
@@ -137,6 +141,7 @@ impl Interner {
             stacks: Index::new(),
             places: Index::new(),
             sets: Index::new(),
+            first_sites: Array::new(),
             sites: Index::new(),
             folds: Folds::new(),
             steps: Steps::new(),
@@ -392,8 +397,19 @@ impl Interner {
             file.sites.word(id, STACK).load() as u32 == stack
                 && file.sites.word(id, STACK + 8).load() as u32 == key
         };
-        if let Some(id) = self.sites.find(wanted, same) {
-            return Ok(id);
+        while self.first_sites.len() <= stack as usize {
+            if !self.first_sites.push(0) {
+                return Err(NO_MEMORY);
+            }
+        }
+        let first = self.first_sites.as_slice().get(stack as usize).and_then(|first| first.checked_sub(1));
+        if let Some(first) = first {
+            if same(first) {
+                return Ok(first);
+            }
+            if let Some(id) = self.sites.find(wanted, same) {
+                return Ok(id);
+            }
         }
         let Stack { code, line, set, .. } = file.stacks.get(stack);
         let place = if stack == 0 {
@@ -404,6 +420,12 @@ impl Interner {
         };
         let site = Site { stack, set, place, thread_and_allocator: key, ..Site::default() };
         let id = file.push_site(site)?;
+        if first.is_none()
+            && let Some(first) = self.first_sites.as_mut_slice().get_mut(stack as usize)
+        {
+            *first = id + 1;
+            return Ok(id);
+        }
         let inserted = self.sites.insert(wanted, id, |id| {
             let site = file.sites.get(id);
             hash_of(site.stack, site.thread_and_allocator)

@@ -39,6 +39,7 @@ mod private;
 mod python;
 mod real;
 mod recorder;
+mod sampling;
 mod start;
 mod steps;
 mod sys;

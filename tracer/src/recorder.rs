@@ -7,7 +7,7 @@ use core::ffi::CStr;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use heaphint_format::{Allocator, Change, Header, Site, Status, StopReason, Text};
+use heaphint_format::{Allocator, Change, Header, Sampling, Site, Status, StopReason, Text};
 
 use crate::area::OwnArea;
 use crate::capture::{CaptureFile, Identity, Problem, text_word};
@@ -19,6 +19,7 @@ use crate::naming::NAME_BYTES;
 use crate::order::{Round, Rounds};
 use crate::ordered::{Ordered, Sources};
 use crate::private::Array;
+use crate::sampling::{self, Choice};
 use crate::thread::{FreeThreads, MOST_THREADS, Thread};
 use crate::timeline::{self, Timeline};
 use crate::{aggregate, crash_points, numbers, order, python, start, sys, temporary, thread};
@@ -122,6 +123,7 @@ impl Recorder {
     pub unsafe fn abandon(&mut self) {
         // SAFETY: the same conditions.
         unsafe { live::forget_after_fork() };
+        sampling::forget_all();
         self.file.detach();
         *self = Self::new();
     }
@@ -333,7 +335,8 @@ impl Recorder {
         if !self.mappings.insert(address, bytes as usize, site, number) {
             return Err(NO_MEMORY);
         }
-        self.happened(thread, &Event { site, address, number, change: Change::Allocated { bytes } });
+        let change = Change::Allocated { bytes };
+        self.happened(thread, &Event { site, address, number, change, sampling: Sampling::OFF });
         Ok(())
     }
 
@@ -342,7 +345,7 @@ impl Recorder {
         while let Some(Removed { site, number, start, bytes, last }) = self.mappings.remove(start, end) {
             let temporary = last && temporary::is_last(self.thread_of(site), start);
             let change = Change::Freed { bytes, whole: last, temporary };
-            self.happened(thread, &Event { site, address: start, number, change });
+            self.happened(thread, &Event { site, address: start, number, change, sampling: Sampling::OFF });
         }
     }
 
@@ -363,12 +366,14 @@ struct Event {
     address: usize,
     number: u64,
     change: Change,
+    /// What its bytes stand for.
+    sampling: Sampling,
 }
 
 impl Event {
     #[inline]
     fn append_to(&self, area: &mut OwnArea) -> bool {
-        area.append(self.site, self.address, self.number, self.change)
+        area.append(self.site, self.address, self.number, self.change, self.sampling)
     }
 
     #[inline]
@@ -392,6 +397,25 @@ fn may_record() -> bool {
 /// An allocation has succeeded.
 #[inline]
 pub fn allocated(thread: &mut Thread, address: usize, bytes: usize, allocator: Allocator) {
+    match thread.sampler.choose(bytes, allocator) {
+        Choice::Record(bytes) => record(thread, address, bytes, allocator),
+        Choice::Skip => look_for_frames(),
+        Choice::SkipAfterRecorded => temporary::allocated(thread.index, 0),
+    }
+}
+
+/// Has frames made ready, if they are not yet.
+#[inline]
+fn look_for_frames() {
+    if python::walk_start().is_none() {
+        python::on_event();
+        note_refusal();
+    }
+}
+
+/// An allocation is recorded, with the bytes of its event.
+#[inline]
+fn record(thread: &mut Thread, address: usize, bytes: u64, allocator: Allocator) {
     if !may_record() {
         return;
     }
@@ -401,12 +425,11 @@ pub fn allocated(thread: &mut Thread, address: usize, bytes: usize, allocator: A
     let known = if let Some(start) = walk_start {
         thread.stack.walk(start)
     } else {
-        python::on_event();
-        note_refusal();
+        look_for_frames();
         thread.stack.clear();
         0
     };
-    if let Err(problem) = allocate(thread, known, address, bytes as u64, allocator) {
+    if let Err(problem) = allocate(thread, known, address, bytes, allocator) {
         RECORDER.lock().fail(problem);
     }
     if let Some(start) = walk_start {
@@ -434,12 +457,17 @@ fn allocate(
         let bytes = bytes.min(MOST_BYTES - 1);
         let owner = thread.index.min(OTHER_OWNER);
         let number = thread.numbers.next();
+        sampling::know(address);
         match live::insert(address, &Block { site, bytes, owner, number }) {
             Ok(None) => {}
-            Ok(Some(stale)) => free(thread, address, &stale),
+            Ok(Some(stale)) => {
+                sampling::forget(address);
+                free(thread, address, &stale);
+            }
             Err(()) => return Err(NO_MEMORY),
         }
-        Event { site, address, number, change: Change::Allocated { bytes } }.happened(thread);
+        let change = Change::Allocated { bytes };
+        Event { site, address, number, change, sampling: sampling::sampling() }.happened(thread);
     }
     temporary::allocated(thread.index, address);
     tick(thread, bytes as usize);
@@ -505,13 +533,20 @@ fn free(thread: &mut Thread, address: usize, block: &Block) {
     let owner = if owner == OTHER_OWNER { RECORDER.lock().thread_of(site) } else { owner };
     let temporary = temporary::is_last(owner, address);
     let change = Change::Freed { bytes, whole: true, temporary };
-    Event { site, address, number, change }.happened(thread);
+    Event { site, address, number, change, sampling: sampling::sampling() }.happened(thread);
 }
 
 /// Takes a block out of the table before it is really freed: afterwards its address may be another thread's.
 #[inline]
 pub fn take(address: usize) -> Option<Block> {
-    live::take(address)
+    if !sampling::may_know(address) {
+        return None;
+    }
+    let taken = live::take(address);
+    if taken.is_some() {
+        sampling::forget(address);
+    }
+    taken
 }
 
 /// A block that was taken has been freed.
@@ -525,8 +560,9 @@ pub fn freed(thread: &mut Thread, address: usize, block: &Block) {
 /// Takes a block and frees it in one step.
 #[inline]
 pub fn take_and_free(thread: &mut Thread, address: usize) {
-    if may_record()
-        && let Some(block) = live::take(address)
+    if sampling::may_know(address)
+        && may_record()
+        && let Some(block) = take(address)
     {
         free(thread, address, &block);
     }
@@ -557,6 +593,7 @@ pub fn is_not_replaced() {
 
 /// Puts back a block that was taken and is not freed after all.
 pub fn put_back(address: usize, block: &Block) {
+    sampling::know(address);
     if live::insert(address, block).is_err() {
         RECORDER.lock().fail(NO_MEMORY);
     }

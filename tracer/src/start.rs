@@ -6,14 +6,14 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use heaphint_format::{Origin, Process};
 
 use crate::capture::{Identity, NAME_TAKEN, PATH_BYTES, Problem};
-use crate::environment::{self, CAPTURE, MODES, PARENT, PROJECT, SESSION, WALK};
-use crate::hooks::register_exit_hook;
+use crate::environment::{self, CAPTURE, MODES, PARENT, PROJECT, SAMPLE_SEED, SESSION, WALK};
+use crate::hooks::{install_python_allocators, register_exit_hook};
 use crate::modes::Modes;
 use crate::place::{MOST_IMAGES, Pattern};
 use crate::private::Array;
 use crate::python::{self, Detection};
 use crate::recorder::{self, MODE, RECORDER, mode};
-use crate::{intern, real, sys, thread};
+use crate::{intern, real, sampling, sys, thread};
 
 const LONGEST_COMMAND: usize = 64 * 1024;
 /// Bits of a session's number behind the time at which it began.
@@ -79,6 +79,10 @@ fn read_settings(is_python: bool) {
         settings.parent_pid = number(PARENT) as u32;
         settings.modes = environment::value(MODES).map_or(Modes::NONE, Modes::parse);
         FOLLOWS.store(settings.modes.follow, Ordering::Relaxed);
+        sampling::set(settings.modes.sample_bytes, number(SAMPLE_SEED));
+        if settings.modes.python_allocators {
+            python::allocators::find();
+        }
         if environment::value(WALK) == Some(b"plain") {
             python::walk_plainly();
         }
@@ -121,6 +125,9 @@ pub fn begin_with_interpreter() -> bool {
     // The kill tests read their variables in `begin`.
     environment::forget_tests();
     if begun {
+        if SETTINGS.lock().modes.python_allocators {
+            install_python_allocators();
+        }
         recorder::note_refusal();
         BEGAN.store(true, Ordering::Relaxed);
         MODE.mode.store(mode::RECORDING, Ordering::Relaxed);
@@ -149,6 +156,7 @@ pub fn begin_from_inside(path: &[u8], modes: Modes) -> Option<Result<(), Problem
         settings.modes = modes;
     }
     FOLLOWS.store(modes.follow, Ordering::Relaxed);
+    sampling::set(modes.sample_bytes, 0);
     let mut round = 0;
     while BEGAN.load(Ordering::Relaxed) && !RECORDER.lock().forget_stopped() {
         sys::pause(round);
@@ -160,6 +168,10 @@ pub fn begin_from_inside(path: &[u8], modes: Modes) -> Option<Result<(), Problem
     }
     let begun = begin(None, 0);
     if begun.is_ok() {
+        if modes.python_allocators {
+            python::allocators::find();
+            install_python_allocators();
+        }
         recorder::note_refusal();
         BEGAN.store(true, Ordering::Relaxed);
         MODE.mode.store(mode::RECORDING, Ordering::Relaxed);

@@ -9,6 +9,7 @@ use crate::naming::Naming;
 use crate::numbers::Numbers;
 use crate::private::Array;
 use crate::recorder::{MODE, RECORDER, Recorder, mode};
+use crate::sampling::Sampler;
 use crate::steps::Known;
 use crate::walk::RememberedStack;
 use crate::{sys, tls};
@@ -33,6 +34,8 @@ pub struct Thread {
     /// The clock as it was then, milliseconds since recording began.
     pub now_ms: u32,
     pub naming: Naming,
+    /// Which of its allocations are recorded. The next thread that gets the record goes on where it is.
+    pub sampler: Sampler,
     destructor_rounds: u32,
     next_free: *mut Thread,
 }
@@ -69,6 +72,7 @@ impl Thread {
             unticked: 0,
             now_ms: 0,
             naming: Naming::new(),
+            sampler: Sampler::new(),
             destructor_rounds: 0,
             next_free: null_mut(),
         }

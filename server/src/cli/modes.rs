@@ -18,13 +18,13 @@ pub struct ModeOptions {
     #[arg(long, hide = true, requires = "record")]
     addresses: bool,
     /// Tell allocations of CPython's own allocators apart
-    #[arg(long, hide = true)]
+    #[arg(long)]
     trace_python_allocators: bool,
     /// Show the C, C++, Rust and Fortran functions between the Python functions
     #[arg(long, hide = true)]
     native: bool,
     /// Record one allocation for each SIZE bytes, by chance; all figures are estimates then
-    #[arg(long, hide = true, value_name = "SIZE", value_parser = parse_sample)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_sample)]
     sample: Option<NonZeroU64>,
     /// Record processes that the program forks, and Python programs that it starts, too; this is the default
     #[arg(long, overrides_with = "no_follow")]

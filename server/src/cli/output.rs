@@ -34,7 +34,7 @@ pub fn look(units: UnitsArgument) -> Look {
     let stdout = io::stdout();
     let colour = AutoStream::choice(&stdout) != ColorChoice::Never;
     let width = if stdout.is_terminal() { terminal_width() } else { None };
-    Look { colour, width, units: units.into() }
+    Look { colour, width, units: units.into(), estimates: false }
 }
 
 /// Writes a document to standard output.

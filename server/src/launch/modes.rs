@@ -64,7 +64,12 @@ impl Modes {
 /// # Errors
 /// When the text is no size, or none at all.
 pub fn parse_sample(text: &str) -> Result<NonZeroU64, String> {
+    /// With fewer samples there would be no figures.
+    const MOST: u64 = 1 << 30;
     let bytes = parse_size(text).map_err(|error| error.to_string())?;
+    if bytes > MOST {
+        return Err("there may be at most 1 GiB between two samples".to_owned());
+    }
     NonZeroU64::new(bytes).ok_or_else(|| "there must be at least one byte between two samples".to_owned())
 }
 
@@ -94,6 +99,8 @@ mod tests {
         assert_eq!(json.words(), "python-allocators,follow");
         let none = toml::from_str::<Modes>("sample = '0 B'").unwrap_err().to_string();
         assert!(none.contains("at least one byte"), "{none}");
+        assert!(parse_sample("1 GiB").is_ok());
+        assert!(parse_sample("1025 MiB").unwrap_err().contains("at most 1 GiB"));
         assert!(toml::from_str::<Modes>("sampel = '1'").is_err());
     }
 }

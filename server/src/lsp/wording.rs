@@ -69,7 +69,7 @@ fn inexact_sign(figures: &Figures, figure: Figure) -> &'static str {
         Some(Inexact::MaxIsLowerBound) if figure == Figure::Max => "≥ ",
         Some(Inexact::SumsOnly) if matches!(figure, Figure::Max | Figure::Allocated) => "≥ ",
         Some(Inexact::SeveralProcesses) if matches!(figure, Figure::Peak | Figure::Max) => "~ ",
-        Some(Inexact::Damaged) => "~ ",
+        Some(Inexact::Damaged | Inexact::Sampled(_)) => "~ ",
         _ => "",
     }
 }

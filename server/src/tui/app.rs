@@ -72,7 +72,7 @@ impl<'a> App<'a> {
         let mut app = Self {
             profile,
             sources,
-            look,
+            look: look.of(profile),
             styles: Styles { colour: look.colour },
             tree_pane: TreePane::default(),
             tree,

@@ -83,7 +83,8 @@ record! {
         lengths: [u32; 16],
         /// How it was recorded: bits of [`Mode`].
         modes: u32,
-        /// Bytes between two allocations that are sampled, on average; 0 when all are recorded.
+        /// Bytes between two allocations that are sampled, on average; 0 when all are recorded. Counters hold what the
+        /// sampled ones stand for: see [`crate::Sampling`].
         sample_bytes: u32,
         /// Live tracked bytes, without the pending events. From here to `reserved`, words change in pairs of 16 aligned
         /// bytes, when pending events are applied.

@@ -28,6 +28,7 @@ mod pending;
 #[cfg(feature = "read")]
 mod read;
 mod record;
+mod sampling;
 mod tables;
 mod timeline;
 mod totals;
@@ -43,6 +44,7 @@ pub use pending::{AREA_EVENTS, Area, AreaState, Change, MOST_AREAS, NO_STAMP, Pe
 #[cfg(feature = "read")]
 pub use read::{Capture, ReadError};
 pub use record::{Record, Word};
+pub use sampling::{ROUNDED_UP, Sampling, Weighed};
 pub use tables::{
     Allocator, Code, FOLD_DEPTH, Fold, NO_PLACE, Place, PlaceKind, SIZE_CLASSES, SetNode, Site, Stack, Table,
     Thread, size_class, size_class_lower_bound,

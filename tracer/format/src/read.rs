@@ -243,8 +243,16 @@ impl Capture {
         let mut totals = Totals::new(&self.header, Pending::of(set));
         let place = self.places.get_mut(site.place as usize);
         totals.apply(site, place, change, self.header.elapsed_ms, || ());
-        let Totals { current_bytes, peak_bytes, peak_state, peak_ms, smallest_bytes, largest_bytes, pending } =
-            totals;
+        let Totals {
+            current_bytes,
+            peak_bytes,
+            peak_state,
+            peak_ms,
+            smallest_bytes,
+            largest_bytes,
+            pending,
+            sampling: _,
+        } = totals;
         pending.store_in(set);
         self.header = Header {
             current_bytes,

@@ -249,7 +249,7 @@ record! {
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Allocator {
-    /// `malloc` of one of CPython's own allocators; only captures of Memray have these three.
+    /// `malloc` of one of CPython's domains, nobody knows which; only captures of Memray have these three.
     PymallocMalloc = 2,
     /// `calloc` of one of CPython's own allocators.
     PymallocCalloc = 3,
@@ -275,11 +275,29 @@ pub enum Allocator {
     Mmap = 14,
     /// `mremap`, which Memray does not see.
     Mremap = 32,
+    /// `PyMem_RawMalloc`. Memray does not tell the domains of CPython's allocators apart.
+    PyMemRawMalloc = 33,
+    /// `PyMem_RawCalloc`.
+    PyMemRawCalloc = 34,
+    /// `PyMem_RawRealloc`.
+    PyMemRawRealloc = 35,
+    /// `PyMem_Malloc`.
+    PyMemMalloc = 36,
+    /// `PyMem_Calloc`.
+    PyMemCalloc = 37,
+    /// `PyMem_Realloc`.
+    PyMemRealloc = 38,
+    /// `PyObject_Malloc`.
+    PyObjectMalloc = 39,
+    /// `PyObject_Calloc`.
+    PyObjectCalloc = 40,
+    /// `PyObject_Realloc`.
+    PyObjectRealloc = 41,
 }
 
 impl Allocator {
     /// Every allocator of this version.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 22] = [
         Self::PymallocMalloc,
         Self::PymallocCalloc,
         Self::PymallocRealloc,
@@ -293,6 +311,15 @@ impl Allocator {
         Self::Pvalloc,
         Self::Mmap,
         Self::Mremap,
+        Self::PyMemRawMalloc,
+        Self::PyMemRawCalloc,
+        Self::PyMemRawRealloc,
+        Self::PyMemMalloc,
+        Self::PyMemCalloc,
+        Self::PyMemRealloc,
+        Self::PyObjectMalloc,
+        Self::PyObjectCalloc,
+        Self::PyObjectRealloc,
     ];
     /// The allocator with this number.
     #[must_use]
@@ -311,10 +338,19 @@ impl Allocator {
             13 => Self::Pvalloc,
             14 => Self::Mmap,
             32 => Self::Mremap,
+            33 => Self::PyMemRawMalloc,
+            34 => Self::PyMemRawCalloc,
+            35 => Self::PyMemRawRealloc,
+            36 => Self::PyMemMalloc,
+            37 => Self::PyMemCalloc,
+            38 => Self::PyMemRealloc,
+            39 => Self::PyObjectMalloc,
+            40 => Self::PyObjectCalloc,
+            41 => Self::PyObjectRealloc,
             _ => return None,
         })
     }
-    /// Memray's name for it.
+    /// Its name: Memray's, or in the manner of Memray's the function's.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -331,6 +367,15 @@ impl Allocator {
             Self::Pvalloc => "PVALLOC",
             Self::Mmap => "MMAP",
             Self::Mremap => "MREMAP",
+            Self::PyMemRawMalloc => "PYMEM_RAW_MALLOC",
+            Self::PyMemRawCalloc => "PYMEM_RAW_CALLOC",
+            Self::PyMemRawRealloc => "PYMEM_RAW_REALLOC",
+            Self::PyMemMalloc => "PYMEM_MALLOC",
+            Self::PyMemCalloc => "PYMEM_CALLOC",
+            Self::PyMemRealloc => "PYMEM_REALLOC",
+            Self::PyObjectMalloc => "PYOBJECT_MALLOC",
+            Self::PyObjectCalloc => "PYOBJECT_CALLOC",
+            Self::PyObjectRealloc => "PYOBJECT_REALLOC",
         }
     }
 }

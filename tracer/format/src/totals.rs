@@ -4,7 +4,7 @@
 //! closes it, and from then on each site copies its live figures before they change for the first time. The
 //! inclusive maxima cost two words per event: see [`crate::SetNode`].
 
-use crate::{Change, Header, Place, SIZE_CLASSES, SetNode, Site, size_class};
+use crate::{Change, Header, Place, SIZE_CLASSES, Sampling, SetNode, Site, Weighed, size_class};
 
 /// The process's own counters while events are applied; the rest stands in the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Totals {
     pub largest_bytes: u64,
     /// What is pending at the set of the last event. See [`SetNode`].
     pub pending: Pending,
+    /// What events stand for.
+    pub sampling: Sampling,
 }
 
 impl Totals {
@@ -37,6 +39,7 @@ impl Totals {
             smallest_bytes: header.smallest_bytes,
             largest_bytes: header.largest_bytes,
             pending,
+            sampling: Sampling::new(header.sample_bytes),
         }
     }
 
@@ -51,9 +54,13 @@ impl Totals {
         now_ms: u32,
         between: impl Fn(),
     ) {
+        let event_bytes = match change {
+            Change::Allocated { bytes } | Change::Freed { bytes, .. } => bytes,
+        };
+        let Weighed { requested, bytes, count } = self.sampling.weigh(event_bytes, site.allocator());
         let delta = match change {
-            Change::Allocated { bytes } => bytes,
-            Change::Freed { bytes, .. } => {
+            Change::Allocated { .. } => bytes,
+            Change::Freed { .. } => {
                 if self.peak_state & 1 == 0 && bytes > 0 {
                     // The first free after growth closes the peak. A free of nothing leaves the heap at its peak, and
                     // the later moment counts.
@@ -76,30 +83,30 @@ impl Totals {
         between();
         self.current_bytes = self.current_bytes.wrapping_add(delta);
         match change {
-            Change::Allocated { bytes } => {
-                site.live_count = site.live_count.wrapping_add(1);
+            Change::Allocated { .. } => {
+                site.live_count = site.live_count.wrapping_add(count);
                 between();
                 site.allocated_bytes = site.allocated_bytes.wrapping_add(bytes);
                 between();
-                site.allocated_count = site.allocated_count.wrapping_add(1);
+                site.allocated_count = site.allocated_count.wrapping_add(count.into());
                 between();
-                if let Some(count) = site.sizes.get_mut(size_class(bytes).min(SIZE_CLASSES - 1)) {
-                    *count = count.saturating_add(1);
+                if let Some(of_class) = site.sizes.get_mut(size_class(requested).min(SIZE_CLASSES - 1)) {
+                    *of_class = of_class.saturating_add(count);
                 }
-                self.smallest_bytes = self.smallest_bytes.min(bytes);
-                self.largest_bytes = self.largest_bytes.max(bytes);
+                self.smallest_bytes = self.smallest_bytes.min(requested);
+                self.largest_bytes = self.largest_bytes.max(requested);
                 if self.peak_state & 1 == 1 && self.current_bytes >= self.peak_bytes {
                     // The heap grows again; of equal peaks the last one counts.
                     self.peak_state = self.peak_state.wrapping_add(1);
                 }
             }
-            Change::Freed { bytes, whole, temporary } => {
-                site.live_count = site.live_count.wrapping_sub(u32::from(whole));
+            Change::Freed { whole, temporary, .. } => {
+                site.live_count = site.live_count.wrapping_sub(if whole { count } else { 0 });
                 if temporary {
                     between();
                     site.temporary_bytes = site.temporary_bytes.wrapping_add(bytes);
                     between();
-                    site.temporary_count = site.temporary_count.wrapping_add(1);
+                    site.temporary_count = site.temporary_count.wrapping_add(count.into());
                 }
             }
         }

@@ -106,23 +106,34 @@ extern "C" fn realloc(block: *mut c_void, bytes: usize) -> *mut c_void {
         }
         return new;
     }
-    let Some(mut thread) = enter() else {
-        // SAFETY: the arguments are the program's own.
-        return unsafe { call::realloc(block, bytes) };
-    };
-    let taken = if block.is_null() { None } else { recorder::take(block as usize) };
     // SAFETY: the arguments are the program's own.
-    let new = unsafe { call::realloc(block, bytes) };
-    let was_freed = !new.is_null() || (bytes == 0 && !block.is_null());
+    let call = || unsafe { call::realloc(block, bytes) };
+    let is_freed = |new: *mut c_void| !new.is_null() || (bytes == 0 && !block.is_null());
+    reallocated(block, bytes, Allocator::Realloc, call, is_freed)
+}
+
+/// Reallocates `block` by `call`, and records it as a free and an allocation. `is_freed` says whether the block is gone,
+/// given what the call has returned.
+#[inline]
+pub(super) fn reallocated(
+    block: *mut c_void,
+    bytes: usize,
+    allocator: Allocator,
+    call: impl FnOnce() -> *mut c_void,
+    is_freed: impl FnOnce(*mut c_void) -> bool,
+) -> *mut c_void {
+    let Some(mut thread) = enter() else { return call() };
+    let taken = if block.is_null() { None } else { recorder::take(block as usize) };
+    let new = call();
     if let Some(taken) = taken {
-        if was_freed {
+        if is_freed(new) {
             recorder::freed(&mut thread, block as usize, &taken);
         } else {
             recorder::put_back(block as usize, &taken);
         }
     }
     if !new.is_null() {
-        recorder::allocated(&mut thread, new as usize, bytes, Allocator::Realloc);
+        recorder::allocated(&mut thread, new as usize, bytes, allocator);
     }
     new
 }

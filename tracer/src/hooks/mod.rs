@@ -8,6 +8,7 @@ mod exit;
 mod heap;
 mod mapping;
 mod program;
+mod python_allocators;
 mod shell;
 mod symbols;
 
@@ -19,6 +20,7 @@ use crate::thread::{self, Thread};
 use crate::{real, start};
 
 pub use exit::register as register_exit_hook;
+pub use python_allocators::install as install_python_allocators;
 pub use symbols::{is_first, is_usual, replacement};
 
 /// The calling thread inside a hook.

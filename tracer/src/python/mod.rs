@@ -9,6 +9,7 @@
 //! ([`watch_code_deaths`]) and the places in frames that [`markers`] names, and never guess: what is not known is
 //! refused with a sentence.
 
+pub mod allocators;
 mod codes;
 mod deaths;
 mod frames;
@@ -35,7 +36,7 @@ pub use deaths::Watcher;
 pub use frames::{Frame, FrameReader, FrameWords, WalkStart};
 use interpreter::{Interpreter, MainInterpreterFunction};
 pub use markers::{Marker, Marking};
-use once::Once;
+pub use once::Once;
 pub use versions::Version;
 
 const FREE_THREADED: &str =

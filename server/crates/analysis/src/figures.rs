@@ -1,5 +1,7 @@
 //! The figures of a line, a function, a file or a process.
 
+use crate::Estimate;
+
 /// Why a figure is not exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Inexact {
@@ -9,11 +11,28 @@ pub enum Inexact {
     SeveralProcesses,
     /// The recording had sums of the peak and of the end only.
     SumsOnly,
+    /// Allocations were recorded by chance, and stand for the others.
+    Sampled(Estimate),
     /// Parts of the capture are missing or contradict each other.
     Damaged,
 }
 
 impl Inexact {
+    /// Whether it holds for every figure, counts included.
+    #[must_use]
+    pub const fn is_of_all_figures(self) -> bool {
+        matches!(self, Self::Sampled(_) | Self::Damaged)
+    }
+
+    /// What is known about how far off the figures are.
+    #[must_use]
+    pub const fn estimate(self) -> Option<Estimate> {
+        match self {
+            Self::Sampled(estimate) => Some(estimate),
+            _ => None,
+        }
+    }
+
     /// One sentence for a person.
     #[must_use]
     pub const fn why(self) -> &'static str {
@@ -25,6 +44,10 @@ impl Inexact {
             Self::SumsOnly => {
                 "an aggregated Memray capture has the peak and the end only: what was allocated and max_bytes are \
                  lower bounds, and temporary allocations are not known"
+            }
+            Self::Sampled(_) => {
+                "all figures are estimates from allocations that were recorded by chance, with 95 % intervals; peak and \
+                 max are the largest values of an estimated curve, so they tend to be too high"
             }
             Self::Damaged => "parts of the capture are missing or contradict each other",
         }

@@ -5,6 +5,7 @@
 //! a panic.
 
 mod diff;
+mod estimate;
 mod figures;
 #[cfg(any(test, feature = "hand-made"))]
 pub mod hand_made;
@@ -19,6 +20,7 @@ mod tree;
 pub use diff::{
     Before, Change, ChangeKind, Diff, DiffId, DiffNode, DiffPlace, DiffProjectLine, MatchedBy, ReadText,
 };
+pub use estimate::{Estimate, Interval};
 pub use figures::{Figure, Figures, Inexact, Measure};
 pub use heaphint_format::{Allocator, Capture, ReadError};
 pub use import_tree::{ImportId, ImportNode, ImportTree, Imported};

@@ -7,7 +7,7 @@ use heaphint_analysis::Allocator;
 use lz4_flex::frame::FrameEncoder;
 
 use crate::header::write_string;
-use crate::record::{FREE, MUNMAP, is_simple_free};
+use crate::record::{FREE, MUNMAP, PYMALLOC_FREE, is_simple_free};
 use crate::{FileFormat, Header};
 
 /// Python version whose line tables are written: they are the same in all later ones.
@@ -138,12 +138,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// When the output cannot be written.
     pub fn allocate(&mut self, allocator: Option<Allocator>, address: u64, bytes: u64) -> io::Result<()> {
-        let number = match allocator {
-            None => Allocator::Malloc,
-            Some(Allocator::Mremap) => Allocator::Mmap,
-            Some(known) => known,
-        } as u8;
-        self.allocation(number, address, bytes)
+        self.allocation(nearest(allocator) as u8, address, bytes)
     }
 
     /// Frees what [`Self::allocate`] has allocated in the same way.
@@ -151,8 +146,14 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// When the output cannot be written.
     pub fn free(&mut self, allocator: Option<Allocator>, address: u64, bytes: u64) -> io::Result<()> {
-        let is_mapping = matches!(allocator, Some(Allocator::Mmap | Allocator::Mremap));
-        self.allocation(if is_mapping { MUNMAP } else { FREE }, address, bytes)
+        let number = match nearest(allocator) {
+            Allocator::Mmap => MUNMAP,
+            Allocator::PymallocMalloc | Allocator::PymallocCalloc | Allocator::PymallocRealloc => {
+                PYMALLOC_FREE
+            }
+            _ => FREE,
+        };
+        self.allocation(number, address, bytes)
     }
 
     /// Ends the capture.
@@ -206,5 +207,23 @@ impl<W: Write> Writer<W> {
 
     fn signed(&mut self, value: i64) -> io::Result<()> {
         self.varint((value << 1 ^ value >> 63) as u64)
+    }
+}
+
+/// The allocator that Memray knows and that is nearest to this one. It does not tell CPython's domains apart.
+fn nearest(allocator: Option<Allocator>) -> Allocator {
+    match allocator {
+        None => Allocator::Malloc,
+        Some(Allocator::Mremap) => Allocator::Mmap,
+        Some(Allocator::PyMemRawMalloc | Allocator::PyMemMalloc | Allocator::PyObjectMalloc) => {
+            Allocator::PymallocMalloc
+        }
+        Some(Allocator::PyMemRawCalloc | Allocator::PyMemCalloc | Allocator::PyObjectCalloc) => {
+            Allocator::PymallocCalloc
+        }
+        Some(Allocator::PyMemRawRealloc | Allocator::PyMemRealloc | Allocator::PyObjectRealloc) => {
+            Allocator::PymallocRealloc
+        }
+        Some(known) => known,
     }
 }

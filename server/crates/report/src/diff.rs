@@ -196,10 +196,13 @@ pub fn diff_text(
     look: &Look,
     source: &ReadSource<'_>,
 ) -> io::Result<()> {
+    let mut both = *look;
     for (title, session) in ["before", "after"].into_iter().zip(sessions) {
         write!(out, "{} ", look.paint(Role::Dim, title))?;
         session_text(out, session, look)?;
+        both = both.of(session);
     }
+    let look = &both;
     let measure = view.measure;
     let heading = format!("{:>12} {:>11} {:>11}", "change", "before", "after");
     writeln!(out, "\n{}", look.paint(Role::Dim, &heading))?;

@@ -112,6 +112,7 @@ pub fn imports_text(
     source: &ReadSource<'_>,
 ) -> io::Result<()> {
     session_text(out, profile, look)?;
+    let look = &look.of(profile);
     let (measure, sources) = (view.measure, Sources::new(source));
     let directory = &profile.session().directory;
     let root = tree.node(ImportId::ROOT);

@@ -1,6 +1,8 @@
 //! Pieces of the machine-readable documents: whole bytes, stable names, and a word on what is not exact.
 
-use heaphint_analysis::{Figures, Frame, Inexact, Session, StackFigures};
+use std::collections::BTreeMap;
+
+use heaphint_analysis::{Estimate, Figures, Frame, Inexact, Interval, Session, StackFigures};
 use serde::Serialize;
 
 /// Number of the schema of every document; raised when something changes that is not an addition.
@@ -21,6 +23,29 @@ impl From<Option<Inexact>> for Exactness {
     }
 }
 
+/// 95 % intervals of the figures with these names, as `[least, most]`; nothing when figures are no estimates.
+#[derive(Serialize)]
+pub struct Intervals {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval: Option<BTreeMap<&'static str, [u64; 2]>>,
+}
+
+impl Intervals {
+    /// Of figures that are what `inexact` says. Names that end in `_count` count allocations.
+    pub fn new(inexact: Option<Inexact>, figures: &[(&'static str, u64)]) -> Self {
+        let of = |estimate: Estimate, name: &str, value| {
+            let Interval { low, high } =
+                if name.ends_with("_count") { estimate.count(value) } else { estimate.bytes(value) };
+            [low, high]
+        };
+        let estimate = inexact.and_then(Inexact::estimate);
+        let interval = estimate.map(|estimate| {
+            figures.iter().map(|(name, value)| (*name, of(estimate, name, *value))).collect()
+        });
+        Self { interval }
+    }
+}
+
 #[derive(Serialize)]
 pub struct JsonFigures {
     peak_bytes: u64,
@@ -35,6 +60,8 @@ pub struct JsonFigures {
     temporary_count: u64,
     #[serde(flatten)]
     exactness: Exactness,
+    #[serde(flatten)]
+    intervals: Intervals,
 }
 
 impl From<&Figures> for JsonFigures {
@@ -50,6 +77,20 @@ impl From<&Figures> for JsonFigures {
             temporary_bytes: figures.temporary_bytes,
             temporary_count: figures.temporary_count,
             exactness: figures.inexact.into(),
+            intervals: Intervals::new(
+                figures.inexact,
+                &[
+                    ("peak_bytes", figures.peak_bytes),
+                    ("peak_count", figures.peak_count),
+                    ("max_bytes", figures.max_bytes),
+                    ("allocated_bytes", figures.allocated_bytes),
+                    ("allocated_count", figures.allocated_count),
+                    ("leaked_bytes", figures.leaked_bytes),
+                    ("leaked_count", figures.leaked_count),
+                    ("temporary_bytes", figures.temporary_bytes),
+                    ("temporary_count", figures.temporary_count),
+                ],
+            ),
         }
     }
 }
@@ -57,7 +98,12 @@ impl From<&Figures> for JsonFigures {
 impl JsonFigures {
     /// Figures of something whose own maximum nobody recorded, such as single stacks.
     pub fn without_max(figures: &Figures) -> Self {
-        Self { max_bytes: None, ..figures.into() }
+        let mut without: Self = figures.into();
+        without.max_bytes = None;
+        if let Some(interval) = &mut without.intervals.interval {
+            interval.remove("max_bytes");
+        }
+        without
     }
 }
 
@@ -83,6 +129,8 @@ pub struct JsonSession<'a> {
     rss_peak_bytes: u64,
     #[serde(flatten)]
     exactness: Exactness,
+    #[serde(flatten)]
+    intervals: Intervals,
     notes: &'a [String],
 }
 
@@ -107,6 +155,16 @@ impl<'a> From<&'a Session> for JsonSession<'a> {
             leaked_count: session.leaked_count,
             rss_peak_bytes: session.rss_peak_bytes,
             exactness: session.inexact.into(),
+            intervals: Intervals::new(
+                session.inexact,
+                &[
+                    ("peak_bytes", session.peak_bytes),
+                    ("allocated_bytes", session.allocated_bytes),
+                    ("allocated_count", session.allocated_count),
+                    ("leaked_bytes", session.leaked_bytes),
+                    ("leaked_count", session.leaked_count),
+                ],
+            ),
             notes: &session.notes,
         }
     }

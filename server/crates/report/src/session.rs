@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use heaphint_analysis::Profile;
+use heaphint_analysis::{Inexact, Interval, Profile};
 
 use crate::text::{Look, Role, duration, grouped, printable};
 
@@ -26,15 +26,29 @@ pub fn session_text(out: &mut dyn Write, profile: &Profile, look: &Look) -> io::
         facts.push(format!("{} processes", session.processes));
     }
     writeln!(out, "{}  {}", look.paint(Role::Heading, &command), look.paint(Role::Dim, facts.join(", ")))?;
+    let look = &look.of(profile);
+    let estimate = session.inexact.and_then(Inexact::estimate);
+    let size = |bytes| match estimate.map(|estimate| estimate.bytes(bytes)) {
+        None => look.size(bytes),
+        Some(Interval { low, high }) => {
+            format!("{} ({} to {})", look.size(bytes), look.exact_size(low), look.exact_size(high))
+        }
+    };
+    let count = match estimate.map(|estimate| estimate.count(session.allocated_count)) {
+        None => look.count(session.allocated_count),
+        Some(Interval { low, high }) => {
+            format!("{} ({} to {})", look.count(session.allocated_count), grouped(low), grouped(high))
+        }
+    };
     writeln!(
         out,
         "peak {} at {}, allocated {} in {} allocations, left at the end {}, largest RSS {}",
-        look.paint(Role::Large, look.size(session.peak_bytes)),
+        look.paint(Role::Large, size(session.peak_bytes)),
         duration(session.peak_ms),
-        look.size(session.allocated_bytes),
-        grouped(session.allocated_count),
-        look.size(session.leaked_bytes),
-        look.size(session.rss_peak_bytes),
+        size(session.allocated_bytes),
+        count,
+        size(session.leaked_bytes),
+        look.exact_size(session.rss_peak_bytes),
     )?;
     for note in &session.notes {
         writeln!(out, "{} {}", look.paint(Role::Warning, "note:"), printable(note))?;

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use heaphint_analysis::{End, Frame, LocationFigures, ModuleFigures, Process, Profile};
+use heaphint_analysis::{End, Frame, Inexact, LocationFigures, ModuleFigures, Process, Profile};
 use serde::Serialize;
 
 use crate::json::{JsonFrame, JsonSession, SCHEMA, write};
-use crate::text::{Look, Role, grouped, printable};
+use crate::text::{Look, Role, printable};
 
 /// What stands for allocations without any Python frame; Memray's words.
 const NO_STACK: &str = "<stack trace unavailable>";
@@ -129,6 +129,7 @@ struct Metadata<'a> {
 /// When `out` cannot be written.
 pub fn stats_json(out: &mut dyn Write, profile: &Profile, options: &StatsOptions) -> io::Result<()> {
     let session = profile.session();
+    let everywhere = session.inexact.filter(|why| why.estimate().is_some());
     let document = Document {
         schema: SCHEMA,
         heaphint_version: &options.version,
@@ -141,8 +142,11 @@ pub fn stats_json(out: &mut dyn Write, profile: &Profile, options: &StatsOptions
                 min_bytes: class.min_bytes,
                 max_bytes: (class.max_bytes != u64::MAX).then_some(class.max_bytes),
                 count: class.count,
-                exact: (!class.exact).then_some(false),
-                why: (!class.exact).then_some("a counter ran full, so there were more"),
+                exact: (!class.exact || everywhere.is_some()).then_some(false),
+                why: match (class.exact, everywhere) {
+                    (false, _) => Some("a counter ran full, so there were more"),
+                    (true, why) => why.map(Inexact::why),
+                },
             })
             .collect(),
         allocator_type_distribution: profile
@@ -184,7 +188,7 @@ pub fn stats_json(out: &mut dyn Write, profile: &Profile, options: &StatsOptions
                 other => other,
             },
             has_native_traces: false,
-            trace_python_allocators: false,
+            trace_python_allocators: session.python_allocators,
             file_format: "HEAPHINT",
         },
         session: session.into(),
@@ -245,14 +249,15 @@ pub fn stats_text(
     look: &Look,
 ) -> io::Result<()> {
     let session = profile.session();
+    let look = &look.of(profile);
     let heading = |text: String| look.paint(Role::Heading, text);
     let most = options.largest;
     for (name, value) in [
-        ("Total allocations", grouped(session.allocated_count)),
+        ("Total allocations", look.count(session.allocated_count)),
         ("Total memory allocated", look.size(session.allocated_bytes)),
         ("Peak memory usage", look.size(session.peak_bytes)),
         ("Memory left at the end", look.size(session.leaked_bytes)),
-        ("Largest RSS", look.size(session.rss_peak_bytes)),
+        ("Largest RSS", look.exact_size(session.rss_peak_bytes)),
     ] {
         writeln!(out, "{}\n  {value}\n", heading(format!("{name}:")))?;
     }
@@ -272,21 +277,21 @@ pub fn stats_text(
     let largest = sizes.iter().map(|class| class.count).max().unwrap_or(0).max(1);
     for class in sizes {
         let range = if class.max_bytes == u64::MAX {
-            format!("from {}", look.size(class.min_bytes))
+            format!("from {}", look.exact_size(class.min_bytes))
         } else {
-            format!("below {}", look.size(class.max_bytes + 1))
+            format!("below {}", look.exact_size(class.max_bytes + 1))
         };
         // Any allocation at all is a bar.
         let bar = (class.count as u128 * u128::from(BAR)).div_ceil(u128::from(largest)) as usize;
         let mark = if class.exact { "" } else { " or more" };
-        let row = format!("  {range:<17} {:>13}{mark}  {}", grouped(class.count), "▇".repeat(bar));
+        let row = format!("  {range:<17} {:>13}{mark}  {}", look.count(class.count), "▇".repeat(bar));
         writeln!(out, "{}", row.trim_end())?;
     }
 
     writeln!(out, "\n{}", heading("Allocator type distribution:".to_owned()))?;
     for kind in profile.allocators() {
         let name = kind.allocator.map_or("UNKNOWN", |allocator| allocator.name());
-        writeln!(out, "  {name:<14} {:>13}  {:>10}", grouped(kind.count), look.size(kind.bytes))?;
+        writeln!(out, "  {name:<17} {:>13}  {:>10}", look.count(kind.count), look.size(kind.bytes))?;
     }
 
     writeln!(out, "\n{}", heading(format!("Top {most} largest allocating locations (by size):")))?;
@@ -299,7 +304,7 @@ pub fn stats_text(
         heading(format!("Top {most} largest allocating locations (by number of allocations):"))
     )?;
     for top in profile.locations(true, most) {
-        writeln!(out, "  {:>13}  {}", grouped(top.count), printable(&joined(&top)))?;
+        writeln!(out, "  {:>13}  {}", look.count(top.count), printable(&joined(&top)))?;
     }
     writeln!(out, "\n{}", heading(format!("Top {most} allocating modules (by size):")))?;
     for module in profile.modules(false, most) {
@@ -307,7 +312,7 @@ pub fn stats_text(
     }
     writeln!(out, "\n{}", heading(format!("Top {most} allocating modules (by number of allocations):")))?;
     for module in profile.modules(true, most) {
-        writeln!(out, "  {:>13}  {}", grouped(module.count), printable(&module.module))?;
+        writeln!(out, "  {:>13}  {}", look.count(module.count), printable(&module.module))?;
     }
     Ok(())
 }

@@ -115,6 +115,7 @@ pub fn summary_text(
     look: &Look,
 ) -> io::Result<()> {
     session_text(out, profile, look)?;
+    let look = &look.of(profile);
     let measure = view.measure;
     let is_max = measure.figure == Figure::Max;
     let whole = summary.whole.of(measure);
@@ -151,7 +152,7 @@ pub fn summary_text(
                 share(total, whole),
                 look.paint(prominence(own, whole), shown),
                 share(own, whole),
-                grouped(count)
+                look.count(count)
             )?;
         }
         let used = heading.chars().count() - "place".len();

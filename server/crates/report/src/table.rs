@@ -133,6 +133,7 @@ pub fn table_text(
     look: &Look,
 ) -> io::Result<()> {
     session_text(out, profile, look)?;
+    let look = &look.of(profile);
     let figure = view.measure.figure;
     let (chosen, left_out) = view.choose(rows);
     let whole: u64 = rows.iter().map(|row| row.figures.bytes(figure)).fold(0, u64::saturating_add);
@@ -171,7 +172,7 @@ pub fn table_text(
         writeln!(
             out,
             "{size} {:>12}  {:<15}{thread:<thread_width$}{}",
-            grouped(count),
+            look.count(count),
             allocator(row),
             look.fit(&location, 41 + thread_width)
         )?;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anstyle::{AnsiColor, Style};
-use heaphint_analysis::{Measure, Units, format_size};
+use heaphint_analysis::{Inexact, Measure, Profile, Units, format_size};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// How a document looks.
@@ -15,6 +15,8 @@ pub struct Look {
     pub width: Option<usize>,
     /// How sizes are shown.
     pub units: Units,
+    /// Whether figures are estimates: see [`Self::of`].
+    pub estimates: bool,
 }
 
 /// What a piece of text is, for its colour.
@@ -33,14 +35,35 @@ pub enum Role {
 }
 
 impl Look {
-    /// A size.
+    /// The look of a profile's figures: estimates have `~` before them.
+    #[must_use]
+    pub fn of(self, profile: &Profile) -> Self {
+        let estimates = profile.session().inexact.and_then(Inexact::estimate).is_some();
+        Self { estimates: self.estimates || estimates, ..self }
+    }
+
+    fn marked(&self, shown: String) -> String {
+        if self.estimates { format!("~ {shown}") } else { shown }
+    }
+
+    /// A figure in bytes.
     pub fn size(&self, bytes: u64) -> String {
+        self.marked(self.exact_size(bytes))
+    }
+
+    /// A size that is what it is in every recording.
+    pub fn exact_size(&self, bytes: u64) -> String {
         format_size(bytes, self.units)
     }
 
-    /// A size, or a number of allocations.
+    /// A figure that counts allocations.
+    pub fn count(&self, allocations: u64) -> String {
+        self.marked(grouped(allocations))
+    }
+
+    /// A figure in bytes, or one that counts allocations.
     pub fn measured(&self, value: u64, measure: Measure) -> String {
-        if measure.counts { grouped(value) } else { self.size(value) }
+        if measure.counts { self.count(value) } else { self.size(value) }
     }
 
     /// `text` in its colour.

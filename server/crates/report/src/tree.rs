@@ -108,6 +108,7 @@ pub fn tree_text(
     source: &ReadSource<'_>,
 ) -> io::Result<()> {
     session_text(out, profile, look)?;
+    let look = &look.of(profile);
     let sources = Sources::new(source);
     let measure = view.measure;
     let unit = if measure.counts { "allocations" } else { "bytes" };

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use heaphint_analysis::{Figure, Figures, StackFigures, Through};
+use heaphint_analysis::{Figure, Figures, Interval, StackFigures, Through};
 use lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, Url};
 use tower_lsp::jsonrpc::Result;
 
@@ -91,6 +91,20 @@ impl<'a> Page<'a> {
         }
         if let Some(inexact) = total.inexact.or(own.inexact) {
             blocks.push(format!("Not exact: {}.", inexact.why()));
+            if let Some(estimate) = inexact.estimate() {
+                let units = self.view.settings.units;
+                let interval = |figure: Figure| {
+                    let Interval { low, high } = estimate.bytes(total.bytes(figure));
+                    format!(
+                        "{} {} to {}",
+                        figure.name(),
+                        wording::size(low, units),
+                        wording::size(high, units)
+                    )
+                };
+                let intervals = Figure::ALL.map(interval).join(", ");
+                blocks.push(format!("95 % intervals of the totals: {intervals}."));
+            }
         }
         blocks.extend(self.stacks(results, Through::Line { file: &file.name, line: line.found.line }));
         Some(blocks)

@@ -152,7 +152,7 @@ impl<'a> Comparison<'a, '_> {
                 self.bytes(subject, session.peak_bytes, session.inexact, Figure::Peak);
             }
             Bound::Allocations(_) => {
-                let damaged = session.inexact.filter(|why| *why == Inexact::Damaged);
+                let damaged = session.inexact.filter(|why| why.is_of_all_figures());
                 self.allocations(subject(FindingKind::Allocations, None), session.allocated_count, damaged);
             }
             Bound::Leaked(_) => self.leaks(Through::Anything, None, |_| true),
@@ -227,7 +227,7 @@ impl<'a> Comparison<'a, '_> {
     fn figures(&mut self, subject: Subject<'a, '_>, figures: &Figures) {
         match self.limit.bound {
             Bound::Allocations(_) => {
-                let damaged = figures.inexact.filter(|why| *why == Inexact::Damaged);
+                let damaged = figures.inexact.filter(|why| why.is_of_all_figures());
                 let subject = Subject { kind: FindingKind::Allocations, ..subject };
                 self.allocations(subject, figures.allocated_count, damaged);
             }
@@ -251,7 +251,7 @@ impl<'a> Comparison<'a, '_> {
     ) {
         let lines = self.profile.project_lines_through(through, Figure::Leaked);
         for line in lines.iter().filter(|line| is_meant(line)) {
-            let damaged = self.profile.session().inexact.filter(|why| *why == Inexact::Damaged);
+            let damaged = self.profile.session().inexact.filter(|why| why.is_of_all_figures());
             let subject = Subject {
                 kind: FindingKind::Leak,
                 file: Some(line.location.file),

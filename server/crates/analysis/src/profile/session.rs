@@ -1,8 +1,8 @@
 //! The run as a whole: which program, how it ended, its own figures.
 
-use heaphint_format::{Capture, EXIT_UNKNOWN, FOLD_DEPTH};
+use heaphint_format::{Capture, EXIT_UNKNOWN, FOLD_DEPTH, Mode};
 
-use crate::Inexact;
+use crate::{Estimate, Inexact, Interval, Units, format_size};
 
 /// One profiling run. Fields about the process are those of the first capture; figures add up all captures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct Session {
     pub leaked_count: u64,
     /// Largest resident set size of a process, bytes.
     pub rss_peak_bytes: u64,
+    /// Whether allocations of CPython's own allocators were recorded.
+    pub python_allocators: bool,
     /// Set when the figures of the run are not exact.
     pub inexact: Option<Inexact>,
     /// Sentences about what is missing or not exact; empty when nothing is.
@@ -67,6 +69,7 @@ impl Session {
             session.duration_ms = u64::from(header.elapsed_ms);
             session.exit_code = exit_code(header.exit_status);
             session.main_thread = header.main_tid;
+            session.python_allocators = header.has(Mode::PythonAllocators);
             session.peak_ms = u64::from(header.peak_ms);
         }
         for capture in captures {
@@ -78,6 +81,8 @@ impl Session {
         }
         session.inexact = if captures.iter().any(|capture| capture.damaged) {
             Some(Inexact::Damaged)
+        } else if let Some(estimate) = Estimate::of(captures) {
+            Some(Inexact::Sampled(estimate))
         } else if captures.iter().any(|capture| capture.bounds_only) {
             Some(Inexact::SumsOnly)
         } else {
@@ -116,6 +121,22 @@ impl Session {
         let problem = capture.text(header.problem);
         if !problem.is_empty() {
             self.notes.push(format!("recording of process {pid} stopped early: {problem}"));
+        }
+        if let Some(estimate) = Estimate::of(std::slice::from_ref(capture)) {
+            let size = |bytes| format_size(bytes, Units::default());
+            let example = |bytes| {
+                let Interval { low, high } = estimate.bytes(bytes);
+                format!("{} to {} for {}", size(low), size(high), size(bytes))
+            };
+            const MIB: u64 = 1 << 20;
+            self.notes.push(format!(
+                "process {pid} recorded one allocation for each {}, by chance: all figures are estimates (~), peak and \
+                 max those of an estimated curve. 95 % intervals are {}, {}, {}",
+                size(estimate.sample_bytes.into()),
+                example(MIB),
+                example(10 * MIB),
+                example(100 * MIB)
+            ));
         }
         self.notes.extend(capture.remarks.iter().cloned());
         if capture.bounds_only {

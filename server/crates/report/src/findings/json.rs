@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use heaphint_analysis::limits::{Finding, LimitSource, Problem};
 use serde::Serialize;
 
+use super::sentence::interval;
 use super::{FindingsReport, finding_sentence};
 use crate::json::{Exactness, JsonStack, SCHEMA, write};
 
@@ -33,6 +34,8 @@ struct JsonFinding<'a> {
     measured_count: Option<u64>,
     #[serde(flatten)]
     exactness: Exactness,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    measured_interval: Option<[u64; 2]>,
     limit_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     limit_count: Option<u64>,
@@ -99,6 +102,7 @@ pub fn findings_json(out: &mut dyn Write, report: &FindingsReport<'_>) -> io::Re
             measured_bytes: found.measured.bytes(),
             measured_count: found.measured.allocations(),
             exactness: found.inexact.into(),
+            measured_interval: interval(found).map(|interval| [interval.low, interval.high]),
             limit_bytes: found.limit.bytes(),
             limit_count: found.limit.allocations(),
             accepted_bytes: found.growth.map(|(accepted, _)| accepted),

@@ -8,6 +8,7 @@ use heaphint_analysis::StackFigures;
 use heaphint_analysis::limits::{Finding, Problem, ProblemKind};
 use serde_json::{Value, json};
 
+use super::sentence::interval;
 use super::text::stack_heading;
 use super::{CODES, FindingsReport, explanation, finding_sentence};
 use crate::json::write;
@@ -80,6 +81,9 @@ fn finding_result(report: &FindingsReport<'_>, finding: &Finding<'_>) -> Value {
     if let Some(why) = finding.inexact {
         properties["exact"] = json!(false);
         properties["why"] = json!(why.why());
+    }
+    if let Some(interval) = interval(finding) {
+        properties["measuredInterval"] = json!([interval.low, interval.high]);
     }
     let mut result = json!({
         "ruleId": finding.kind.code(),

@@ -1,7 +1,7 @@
 //! A finding as one sentence: the same in editors, terminals and reports.
 
 use heaphint_analysis::limits::{Amount, Finding, FindingKind};
-use heaphint_analysis::{Inexact, Units, format_size};
+use heaphint_analysis::{Inexact, Interval, Units, format_size};
 
 use crate::text::grouped;
 
@@ -13,7 +13,14 @@ pub fn finding_sentence(finding: &Finding<'_>, units: Units) -> String {
         Some(Inexact::MaxIsLowerBound | Inexact::SumsOnly) => "at least ",
         Some(_) => "about ",
     };
-    let measured = format!("{about}{}", amount_text(finding.measured, units));
+    let interval = interval(finding).map_or_else(String::new, |Interval { low, high }| {
+        let end = |value| match finding.measured {
+            Amount::Bytes(_) => format_size(value, units),
+            Amount::Allocations(_) => grouped(value),
+        };
+        format!(" (an estimate; 95 % interval {} to {})", end(low), end(high))
+    });
+    let measured = format!("{about}{}{interval}", amount_text(finding.measured, units));
     let subject = subject(finding);
     let what = match (finding.kind, finding.function) {
         (FindingKind::Peak, _) => format!("The program's memory peaked at {measured}"),
@@ -38,6 +45,16 @@ pub fn limit_sentence(finding: &Finding<'_>, units: Units) -> String {
         Some((_, growth)) => format!("The limit: {} more than the accepted run.", growth.shown(units)),
         None => format!("The limit of {}.", amount_text(finding.limit, units)),
     }
+}
+
+/// The interval of what was measured, when that is an estimate.
+#[must_use]
+pub fn interval(finding: &Finding<'_>) -> Option<Interval> {
+    let estimate = finding.inexact.and_then(Inexact::estimate)?;
+    Some(match finding.measured {
+        Amount::Bytes(bytes) => estimate.bytes(bytes),
+        Amount::Allocations(count) => estimate.count(count),
+    })
 }
 
 /// Who it was.

@@ -28,6 +28,7 @@ pub fn lines_text(
     source: &dyn Fn(&str) -> Option<Source>,
 ) -> io::Result<()> {
     session_text(out, profile, look)?;
+    let look = &look.of(profile);
     if options.files.is_empty() {
         largest(out, profile, options, look, source)?;
     }
@@ -38,7 +39,7 @@ pub fn lines_text(
     }
     if files.is_empty() {
         let known = options.files.is_empty() || profile.files().iter().any(|file| options.is_chosen(file));
-        let (least, figure) = (look.size(options.min_bytes), options.sort.name());
+        let (least, figure) = (look.exact_size(options.min_bytes), options.sort.name());
         let what = if options.files.is_empty() { "this project" } else { "these files" };
         if known {
             writeln!(out, "\nNo line of {what} has {least} or more ({figure}).")?;

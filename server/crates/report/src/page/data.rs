@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use heaphint_analysis::{Figures, Graph, GraphSite, Inexact, Origin, Process, Profile, Run};
+use heaphint_analysis::{Estimate, Figures, Graph, GraphSite, Inexact, Origin, Process, Profile, Run};
 use serde::Serialize;
 
 use super::PageOptions;
@@ -20,14 +20,36 @@ use crate::json::{JsonSession, SCHEMA};
 
 /// Figures that add up.
 pub(super) const SUMS: usize = 8;
-/// Why a figure is not exact, by the number that stands beside it.
-pub(super) const REASONS: [Option<Inexact>; 5] = [
-    None,
-    Some(Inexact::MaxIsLowerBound),
-    Some(Inexact::SeveralProcesses),
-    Some(Inexact::Damaged),
-    Some(Inexact::SumsOnly),
-];
+/// How many reasons there are why a figure is not exact, and none.
+const REASONS: usize = 6;
+
+/// The number that stands beside a figure and says why it is not exact.
+pub(super) const fn reason(inexact: Option<Inexact>) -> usize {
+    match inexact {
+        None => 0,
+        Some(Inexact::MaxIsLowerBound) => 1,
+        Some(Inexact::SeveralProcesses) => 2,
+        Some(Inexact::Damaged) => 3,
+        Some(Inexact::SumsOnly) => 4,
+        Some(Inexact::Sampled(_)) => 5,
+    }
+}
+
+/// The reasons by their numbers.
+fn reasons() -> [Option<&'static str>; REASONS] {
+    let mut texts = [None; REASONS];
+    let estimate = Estimate { sample_bytes: 0, heaviest: 0 };
+    for inexact in [
+        Inexact::MaxIsLowerBound,
+        Inexact::SeveralProcesses,
+        Inexact::Damaged,
+        Inexact::SumsOnly,
+        Inexact::Sampled(estimate),
+    ] {
+        texts[reason(Some(inexact))] = Some(inexact.why());
+    }
+    texts
+}
 
 /// How much of a profile is shown one by one.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +115,7 @@ struct Meta<'a> {
     /// Smallest and largest size of each class; the last has no upper end.
     sizes: Vec<(u64, Option<u64>)>,
     /// Why figures are not exact, by the number that stands beside them.
-    inexact: [Option<&'static str>; REASONS.len()],
+    inexact: [Option<&'static str>; REASONS],
     counts: Counts,
 }
 
@@ -284,7 +306,7 @@ pub fn sections(profile: &Profile, options: &PageOptions<'_>, bounds: &Bounds) -
             .iter()
             .map(|class| (class.min_bytes, (class.max_bytes != u64::MAX).then_some(class.max_bytes)))
             .collect(),
-        inexact: REASONS.map(|reason| reason.map(Inexact::why)),
+        inexact: reasons(),
         counts: Counts {
             frames,
             nodes,

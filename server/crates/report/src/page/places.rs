@@ -10,7 +10,7 @@ use heaphint_analysis::{
 };
 
 use super::columns::Columns;
-use super::data::{Names, REASONS, SUMS, sums};
+use super::data::{Names, SUMS, reason, sums};
 
 /// A line, or a function at its first line.
 pub struct Place<'a> {
@@ -179,8 +179,5 @@ fn add_sums(columns: &mut Columns, rows: &[&Figures]) {
 
 fn add_maxima(columns: &mut Columns, rows: &[&Figures]) {
     columns.add(rows.iter().map(|figures| figures.max_bytes));
-    columns.add(rows.iter().map(|figures| {
-        let why = REASONS.iter().position(|reason| *reason == figures.inexact);
-        why.unwrap_or(0) as u64
-    }));
+    columns.add(rows.iter().map(|figures| reason(figures.inexact) as u64));
 }

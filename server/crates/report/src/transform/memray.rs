@@ -154,6 +154,7 @@ fn header(profile: &Profile, samples: &Samples<'_>, records: u64) -> Header {
             folders.dedup();
             folders.into_iter().map(str::to_owned).collect()
         },
+        trace_python_allocators: session.python_allocators,
         ..Header::default()
     }
 }
