@@ -19,6 +19,7 @@ mod aggregate;
 mod area;
 mod capture;
 mod crash_points;
+mod event_log;
 mod folds;
 mod hooks;
 mod intern;

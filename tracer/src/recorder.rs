@@ -7,10 +7,11 @@ use core::ffi::CStr;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use heaphint_format::{Allocator, Change, Header, Site, Status, StopReason, Text};
+use heaphint_format::{AREA_EVENTS, Allocator, Change, Header, Site, Status, StopReason, Text};
 
 use crate::area::OwnArea;
 use crate::capture::{CaptureFile, Identity, Problem, text_word};
+use crate::event_log::{self, EventLog};
 use crate::intern::Interner;
 use crate::live::{self, Block, MOST_BYTES, OTHER_OWNER};
 use crate::lock::Lock;
@@ -69,6 +70,7 @@ pub struct Recorder {
     rounds: Rounds,
     sources: Sources,
     timeline: Timeline,
+    log: EventLog,
     pub file: CaptureFile,
     pub free_threads: FreeThreads,
     /// Areas whose threads have ended.
@@ -91,6 +93,7 @@ impl Recorder {
             rounds: Rounds::new(),
             sources: Sources::new(),
             timeline: Timeline::new(),
+            log: EventLog::new(),
             recording: false,
             pid: 0,
         }
@@ -109,6 +112,7 @@ impl Recorder {
         numbers::begin(identity.modes.record);
         REFUSAL_IS_NOTED.store(false, Ordering::Relaxed);
         self.timeline.start();
+        self.log.begin(identity.modes.record);
         crash_points::begin();
         self.recording = true;
         self.pid = identity.pid;
@@ -123,6 +127,7 @@ impl Recorder {
         // SAFETY: the same conditions.
         unsafe { live::forget_after_fork() };
         self.file.detach();
+        self.log.detach();
         *self = Self::new();
     }
 
@@ -223,9 +228,23 @@ impl Recorder {
 
     /// Applies events; how often their order went from one thread to another.
     fn apply_round(&mut self, round: &Round, now_ms: u32) -> u32 {
+        let most = self.file.areas.len() as usize * AREA_EVENTS;
+        if let Err(problem) = self.log.make_room(&mut self.file, most) {
+            self.log.end();
+            self.fail(problem);
+        }
         let mut events = Ordered::new(&self.file, round, &mut self.sources);
-        aggregate::apply(&self.file, &mut events, now_ms);
+        aggregate::apply(&self.file, &mut events, &mut self.log, now_ms);
         events.changes
+    }
+
+    /// A new millisecond of a full record begins: what was before it is applied as that.
+    #[cold]
+    fn begin_millisecond(&mut self, thread: &Thread) {
+        if self.recording && event_log::is_time_due() {
+            self.apply(thread.area.number, thread.now_ms);
+            self.log.look_at_clock();
+        }
     }
 
     /// Takes a sample.
@@ -346,6 +365,9 @@ impl Event {
 
     #[inline]
     fn happened(self, thread: &mut Thread) {
+        if event_log::is_time_due() {
+            RECORDER.lock().begin_millisecond(thread);
+        }
         if !self.append_to(&mut thread.area) {
             RECORDER.lock().append(thread, &self);
         }

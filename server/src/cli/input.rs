@@ -70,9 +70,7 @@ pub fn open(path: &Path) -> anyhow::Result<Input> {
         let reader = heaphint_memray::Reader::open(watched).with_context(context)?;
         return Ok(Input::Memray(Box::new(reader)));
     }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).with_context(context)?;
-    Ok(Input::Heaphint(Box::new(Capture::read(&bytes).with_context(context)?)))
+    Ok(Input::Heaphint(Box::new(heaphint_record::read_capture(path).with_context(context)?)))
 }
 
 /// The text of a file that a capture names, and whether it was changed after the run.

@@ -24,6 +24,7 @@ extern crate alloc;
 
 mod header;
 mod journal;
+mod log;
 mod pending;
 #[cfg(feature = "read")]
 mod read;
@@ -35,9 +36,10 @@ mod totals;
 mod version_2;
 
 pub use header::{
-    EXIT_UNKNOWN, Extent, HEAP_BYTES_STEP, Header, MAX_EXTENTS, Mode, Status, StopReason, Text,
+    COMPACT, EXIT_UNKNOWN, Extent, HEAP_BYTES_STEP, Header, MAX_EXTENTS, Mode, Status, StopReason, Text,
 };
 pub use journal::{JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET, Journal, JournalEntry};
+pub use log::{LogEvent, LogRow, MOST_SITES, SEGMENT_BYTES, SEGMENT_ROWS, Segment, SegmentState};
 pub use pending::{AREA_EVENTS, Area, AreaState, Change, MOST_AREAS, NO_STAMP, PendingEvent, earliest};
 #[cfg(feature = "read")]
 pub use read::{Capture, ReadError};

@@ -333,6 +333,9 @@ impl Tables {
         let mut pages_left = bytes.len() / PAGE + 1;
         for entry in directory.chunks_exact(Extent::BYTES).take(extents) {
             let Some(extent) = Extent::decode(entry) else { break };
+            if extent.table == Table::Log as u32 {
+                continue;
+            }
             // Extents never overlap, so together they are no longer than the file: this bounds a hostile one.
             let pages = (extent.pages as usize).min(pages_left);
             pages_left -= pages;
