@@ -1,6 +1,7 @@
 //! The black-box tests: they know the programs and files that people use, and nothing of their inside.
 //!
-//! Each module tests one promise. Four read captures with the format crate itself: `kill`, whose promise is about
+//! Each module tests one promise. Five read captures with our own crates: `record`, which holds two of its readings against
+//! each other, `kill`, whose promise is about
 //! the bytes in the file, `memray`, which compares single stacks, `threads`, and `timeline`, which no report shows yet.
 
 mod captures;
@@ -17,6 +18,7 @@ mod lsp;
 mod memray;
 mod memray_captures;
 mod oracle;
+mod record;
 mod stacks;
 mod subjects;
 mod support;

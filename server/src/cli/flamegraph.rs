@@ -7,7 +7,7 @@ use clap::Args;
 use heaphint_analysis::Profile;
 
 use super::figure::FigureArguments;
-use super::input::read_captures;
+use super::input::{read_captures, read_history};
 use super::page::{PageArguments, Subject};
 
 /// Write one HTML page: flame graph, memory over time, annotated source, tables, statistics
@@ -28,8 +28,15 @@ pub struct Arguments {
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     let first = arguments.captures.first().context("no capture was named")?;
-    let profile = Profile::from_captures(&read_captures(&arguments.captures, arguments.figure.window())?);
-    let subject = Subject { profile: &profile, earlier: None, figure: arguments.figure.figure() };
+    let window = arguments.figure.window();
+    // The process that was started can be looked at moment by moment, if it was recorded in full.
+    let (capture, history) = read_history(first, window)?;
+    let mut captures = vec![capture];
+    captures.extend(read_captures(&arguments.captures[1..], window, None)?);
+    let profile = Profile::from_captures(&captures);
+    drop(captures);
+    let figure = arguments.figure.figure();
+    let subject = Subject { profile: &profile, earlier: None, figure, history: history.as_ref() };
     arguments.page.write(&subject, first)?;
     Ok(0)
 }

@@ -97,8 +97,18 @@ impl Header {
         for (number, word) in numbers.iter_mut().zip(words) {
             *number = u64::from_le_bytes(*word.first_chunk()?);
         }
-        let [magic, first, last, first_serial, start_ms, events, columns @ .., packed, addresses, their_packed] =
-            numbers;
+        let [
+            magic,
+            first,
+            last,
+            first_serial,
+            start_ms,
+            events,
+            columns @ ..,
+            packed,
+            addresses,
+            their_packed,
+        ] = numbers;
         let header = Self {
             sequences: (first, last),
             first_serial,
@@ -228,11 +238,14 @@ impl Packer {
                 end(thread, serial);
             }
             Event::Unmapped { thread, serial, bytes, address, last, from_start } => {
-                put(what, match (last, from_start) {
-                    (false, _) => UNMAPPED,
-                    (true, false) => UNMAPPED_LAST,
-                    (true, true) => UNMAPPED_WHOLE,
-                });
+                put(
+                    what,
+                    match (last, from_start) {
+                        (false, _) => UNMAPPED,
+                        (true, false) => UNMAPPED_LAST,
+                        (true, true) => UNMAPPED_WHOLE,
+                    },
+                );
                 end(thread, serial);
                 put(sizes, bytes);
                 put(&mut self.addresses, zigzag(address.wrapping_sub(self.address) as i64));
@@ -357,7 +370,8 @@ impl Unpacker {
                 }
                 allocated => {
                     let site_and_kind = allocated - ALLOCATED;
-                    let site = u32::try_from(site_and_kind / 2).ok().filter(|it| (*it as usize) < self.sites)?;
+                    let site =
+                        u32::try_from(site_and_kind / 2).ok().filter(|it| (*it as usize) < self.sites)?;
                     let bytes = match take(&mut sizes)? {
                         0 => self.sizes.get(site)?,
                         more => {
@@ -376,7 +390,12 @@ impl Unpacker {
 }
 
 /// Unpacks a frame that has exactly `bytes` inside.
-fn decompress(decompressor: &mut Decompressor<'_>, frame: &[u8], bytes: u64, out: &mut Vec<u8>) -> Option<()> {
+fn decompress(
+    decompressor: &mut Decompressor<'_>,
+    frame: &[u8],
+    bytes: u64,
+    out: &mut Vec<u8>,
+) -> Option<()> {
     out.clear();
     out.reserve(bytes as usize);
     let written = decompressor.decompress_to_buffer(frame, out);

@@ -12,7 +12,7 @@
 //! A file of the tracer is replaced by its finished form at once: the new file is complete before it gets the name.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -159,27 +159,34 @@ fn sections(file: &File) -> impl Iterator<Item = (Section, u64)> {
     })
 }
 
-/// A reader of the blocks of a finished capture; `None` when it has none.
-pub fn blocks(file: &File) -> io::Result<Option<BufReader<File>>> {
-    let Some((_, begin)) = sections(file).find(|(section, _)| section.kind == EVENTS) else { return Ok(None) };
+/// A finished capture, at the beginning of its blocks; `None` when it has none.
+pub fn blocks(file: &File) -> io::Result<Option<File>> {
+    let Some((_, begin)) = sections(file).find(|(section, _)| section.kind == EVENTS) else {
+        return Ok(None);
+    };
     let mut file = file.try_clone()?;
     io::Seek::seek(&mut file, io::SeekFrom::Start(begin))?;
-    Ok(Some(BufReader::with_capacity(1 << 18, file)))
+    Ok(Some(file))
 }
 
-/// Bytes of a record, 1 for tables that are not known or have none.
+/// Bytes of a table's records; `None` for a table that this version does not know.
+pub fn record_bytes(table: u32) -> Option<usize> {
+    let known = Table::ALL.into_iter().find(|known| *known as u32 == table)?;
+    Some(match known {
+        Table::Codes => Code::BYTES,
+        Table::Stacks => Stack::BYTES,
+        Table::Sites => Site::BYTES,
+        Table::Places => Place::BYTES,
+        Table::Sets => SetNode::BYTES,
+        Table::Threads => Thread::BYTES,
+        Table::Timeline | Table::Observed => Sample::BYTES,
+        Table::Folds => Fold::BYTES,
+        Table::Strings | Table::Fixed | Table::Log => 1,
+    })
+}
+
 fn stride(table: u32) -> usize {
-    match table {
-        number if number == Table::Codes as u32 => Code::BYTES,
-        number if number == Table::Stacks as u32 => Stack::BYTES,
-        number if number == Table::Sites as u32 => Site::BYTES,
-        number if number == Table::Places as u32 => Place::BYTES,
-        number if number == Table::Sets as u32 => SetNode::BYTES,
-        number if number == Table::Threads as u32 => Thread::BYTES,
-        number if number == Table::Timeline as u32 || number == Table::Observed as u32 => Sample::BYTES,
-        number if number == Table::Folds as u32 => Fold::BYTES,
-        _ => 1,
-    }
+    record_bytes(table).unwrap_or(1)
 }
 
 /// Records as columns: of each word of four bytes the step from the record before, then the first bytes of all steps,
@@ -253,7 +260,8 @@ mod tests {
 
     #[test]
     fn alike_records_become_zeros() {
-        let records: Vec<u8> = (0..100u32).flat_map(|row| [row * 3, 7].map(u32::to_le_bytes)).flatten().collect();
+        let records: Vec<u8> =
+            (0..100u32).flat_map(|row| [row * 3, 7].map(u32::to_le_bytes)).flatten().collect();
         let columns = transposed(&records, 8);
         assert_eq!(columns.iter().filter(|byte| **byte != 0).count(), 99 + 1);
     }

@@ -15,7 +15,7 @@ use heaphint_format::{
 
 use crate::{Error, compact};
 
-/// A table's bytes, without the empty room at its end.
+/// A table's bytes, without the room behind its records.
 pub struct TableBytes {
     /// Its number.
     pub number: u32,
@@ -87,9 +87,14 @@ pub fn parts(file: &File) -> io::Result<Option<Parts>> {
         table.resize(before + bytes as usize, 0);
         file.read_exact_at(&mut table[before..], start)?;
     }
+    let lengths = Header::decode(&fixed).map(|header| header.lengths).unwrap_or_default();
     for table in &mut tables {
-        let used = table.bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        table.bytes.truncate(used);
+        // Of a table that a newer tracer has, nobody knows where its records end.
+        if let (Some(bytes), Some(len)) =
+            (compact::record_bytes(table.number), lengths.get(table.number as usize))
+        {
+            table.bytes.truncate(bytes * *len as usize);
+        }
     }
     tables.sort_by_key(|table| table.number);
     Ok(Some(Parts { fixed, tables }))
@@ -101,8 +106,7 @@ impl Parts {
         let mut directory = Vec::new();
         let mut page = (FIXED_BYTES / PAGE) as u64;
         for table in &self.tables {
-            // A record may end in zeros, which were cut off: one page more has room for the longest.
-            let pages = table.bytes.len().div_ceil(PAGE) + 1;
+            let pages = table.bytes.len().div_ceil(PAGE);
             let extent = Extent { table: table.number, pages: pages as u32, first_page: page };
             let mut entry = [0; Extent::BYTES];
             let _ = extent.encode(&mut entry);
@@ -123,8 +127,7 @@ impl Parts {
         image.reserve((page as usize * PAGE).saturating_sub(image.len()));
         for table in self.tables {
             image.extend_from_slice(&table.bytes);
-            let end = (image.len().div_ceil(PAGE) + 1) * PAGE;
-            image.resize(end.max(image.len()), 0);
+            image.resize(image.len().next_multiple_of(PAGE), 0);
         }
         image
     }

@@ -18,6 +18,7 @@ mod image;
 mod log_reader;
 mod packed_file;
 mod recording;
+mod replay;
 mod resolver;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub use collector::Collector;
 pub use compact::compact;
 pub use event::Event;
 pub use recording::{Ending, Recording};
+pub use replay::{read_history, recount, replay};
 
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]

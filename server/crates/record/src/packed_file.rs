@@ -62,11 +62,7 @@ pub fn open(path: &Path, capture: &CaptureHeader) -> Option<BufReader<File>> {
 }
 
 /// The next block's header and body. `None` at the end, and when it is cut or no block; `is_whole` tells which.
-pub fn next_block(
-    reader: &mut impl Read,
-    body: &mut Vec<u8>,
-    is_whole: &mut bool,
-) -> Option<block::Header> {
+pub fn next_block(reader: &mut impl Read, body: &mut Vec<u8>, is_whole: &mut bool) -> Option<block::Header> {
     let mut bytes = Vec::new();
     reader.take(block::Header::BYTES as u64).read_to_end(&mut bytes).ok()?;
     if bytes.is_empty() {

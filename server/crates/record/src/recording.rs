@@ -19,11 +19,15 @@ pub struct Recording {
     /// Its tables.
     pub capture: Capture,
     source: Source,
+    watch: Watch,
 }
+
+/// Wraps the file with the blocks, to see how far it has been read.
+type Watch = Box<dyn FnOnce(File) -> Box<dyn Read>>;
 
 enum Source {
     /// A finished file: its blocks.
-    Compact(BufReader<File>),
+    Compact(File),
     /// A tracer's file.
     Raw(File, Box<Header>),
 }
@@ -60,7 +64,14 @@ impl Recording {
             }
         };
         let capture = Capture::read(&image::read(path)?)?;
-        Ok(Self { path: path.to_owned(), capture, source })
+        Ok(Self { path: path.to_owned(), capture, source, watch: Box::new(|file| Box::new(file)) })
+    }
+
+    /// Has somebody see how far the file has been read: it is read through what `watch` gives.
+    #[must_use]
+    pub fn watched(mut self, watch: impl FnOnce(File) -> Box<dyn Read> + 'static) -> Self {
+        self.watch = Box::new(watch);
+        self
     }
 
     /// Gives every event in its order.
@@ -71,7 +82,10 @@ impl Recording {
         let sites = self.capture.sites.len();
         let is_finished = self.capture.header.status == Status::Finished as u32;
         let is_whole = match self.source {
-            Source::Compact(mut reader) => packed_events(&mut reader, sites, &mut event)?.is_whole,
+            Source::Compact(file) => {
+                let mut reader = BufReader::with_capacity(1 << 18, (self.watch)(file));
+                packed_events(&mut reader, sites, &mut event)?.is_whole
+            }
             Source::Raw(file, header) => {
                 let mut log = Log::new(file);
                 raw_events(&self.path, &mut log, &header, sites, &mut event)?
@@ -251,4 +265,3 @@ impl Event {
         !matches!(self, Self::Allocated { site, .. } if *site >= sites)
     }
 }
-

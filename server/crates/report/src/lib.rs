@@ -29,7 +29,7 @@ pub use findings::{
 };
 pub use imports::{ImportsView, imports_json, imports_text};
 pub use lines::{LinesOptions, Source, lines_json, lines_text};
-pub use page::{MOST_BYTES, PageOptions, page_html};
+pub use page::{HISTORY_ENTRIES, MOST_BYTES, PageOptions, page_html};
 pub use records::records_text;
 pub use session::session_text;
 pub use sources::{ReadSource, SourceLines, Sources};
