@@ -110,9 +110,9 @@ fn assert_replays_to_its_death(path: &Path) {
 fn tell(recount: &mut Recount, event: &Event) {
     match *event {
         Event::Allocated { site, bytes, .. } => recount.allocated(site, bytes),
-        Event::Freed { serial, .. } => recount.freed(serial),
-        Event::Unmapped { serial, bytes, last, from_start, .. } => {
-            recount.unmapped(serial, bytes, last, from_start);
+        Event::Freed { serial, temporary, .. } => recount.freed(serial, temporary),
+        Event::Unmapped { serial, bytes, last, temporary, .. } => {
+            recount.unmapped(serial, bytes, last, temporary);
         }
         Event::Time { elapsed_ms } => recount.time(elapsed_ms),
     }

@@ -7,7 +7,7 @@ use core::ffi::CStr;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use heaphint_format::{AREA_EVENTS, Allocator, Change, Header, Site, Status, StopReason, Text};
+use heaphint_format::{AREA_EVENTS, Allocator, Area, Change, Header, Site, Status, StopReason, Text};
 
 use crate::area::OwnArea;
 use crate::capture::{CaptureFile, Identity, Problem, text_word};
@@ -160,14 +160,17 @@ impl Recorder {
     }
 
     /// An area for a thread that begins to have events. Without room for one more it has none.
-    pub fn area(&mut self) -> OwnArea {
+    pub fn area(&mut self, thread: u32) -> OwnArea {
         if !self.recording {
             return OwnArea::NONE;
         }
         let free = self.free_areas.as_slice().last().copied();
         self.free_areas.truncate(self.free_areas.len().saturating_sub(1));
         match free.map_or_else(|| self.file.add_area(), Ok) {
-            Ok(number) => OwnArea::new(&self.file, number),
+            Ok(number) => {
+                self.file.areas.word(number, offset_of!(Area, thread)).store(thread.into());
+                OwnArea::new(&self.file, number)
+            }
             Err(_) => OwnArea::NONE,
         }
     }

@@ -149,7 +149,7 @@ fn register() -> Option<&'static mut Thread> {
         // SAFETY: the record belongs to this thread now.
         let name = unsafe { (*thread).naming.begin(&mut name, is_main) };
         let index = recorder.add_thread(tid, name);
-        let area = recorder.area();
+        let area = recorder.area(index);
         // SAFETY: the same.
         unsafe {
             (*thread).index = index;

@@ -43,7 +43,9 @@ fn events(path: &Path) -> anyhow::Result<()> {
                         place(address)
                     )
                 }
-                Event::Freed { thread, serial } => writeln!(out, "FREED serial={serial} thread={thread}"),
+                Event::Freed { thread, serial, temporary } => {
+                    writeln!(out, "FREED serial={serial} thread={thread} temporary={temporary}")
+                }
                 Event::Unmapped { thread, serial, bytes, address, last, .. } => {
                     let place = place(address);
                     writeln!(out, "UNMAPPED serial={serial} thread={thread} bytes={bytes} last={last}{place}")

@@ -55,6 +55,15 @@ impl PartArguments {
         &self.captures
     }
 
+    /// Whether nothing is left out.
+    pub fn is_whole(&self) -> bool {
+        self.processes.is_empty()
+            && self.threads.is_empty()
+            && self.modules.is_empty()
+            && self.from.is_none()
+            && self.to.is_none()
+    }
+
     /// The part of the time that is chosen.
     fn interval(&self) -> Result<Option<Interval>, Usage> {
         let (from_ms, to_ms) = (self.from.unwrap_or(0), self.to.unwrap_or(u32::MAX));

@@ -42,7 +42,7 @@ pub use journal::{JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET, Journal, JournalEntry
 pub use log::{LogEvent, LogRow, MOST_SITES, SEGMENT_BYTES, SEGMENT_ROWS, Segment, SegmentState};
 pub use pending::{AREA_EVENTS, Area, AreaState, Change, MOST_AREAS, NO_STAMP, PendingEvent, earliest};
 #[cfg(feature = "read")]
-pub use read::{Capture, ReadError};
+pub use read::{Capture, ReadError, Unlogged};
 pub use record::{Record, Word};
 pub use tables::{
     Allocator, Code, FOLD_DEPTH, Fold, NO_PLACE, Place, PlaceKind, SIZE_CLASSES, SetNode, Site, Stack, Table,

@@ -138,9 +138,18 @@ impl LogRow {
             LogEvent::Freed { thread, address, bytes, temporary } => {
                 (if temporary { 4 } else { 3 }, thread, address, bytes)
             }
-            LogEvent::Unmapped { thread, address, bytes, last, temporary } => {
-                (if temporary { 7 } else if last { 6 } else { 5 }, thread, address, bytes)
-            }
+            LogEvent::Unmapped { thread, address, bytes, last, temporary } => (
+                if temporary {
+                    7
+                } else if last {
+                    6
+                } else {
+                    5
+                },
+                thread,
+                address,
+                bytes,
+            ),
             LogEvent::Time { elapsed_ms } => (8, 0, elapsed_ms as u64, 0),
         };
         let who = who as u64;

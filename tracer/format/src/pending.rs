@@ -253,7 +253,8 @@ mod tests {
         let mut area = Area {
             state: AreaState { applied: 100, stamp: 7 },
             room: 164,
-            reserved: [0, 1, 2, 3, 4],
+            thread: 0,
+            reserved: [1, 2, 3, 4],
             events: [PendingEvent::default(); AREA_EVENTS],
         };
         area.events[100 % AREA_EVENTS] = PendingEvent { stamp: 8, ..PendingEvent::default() };

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 
 use crate::{
     Area, AreaState, Change, Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Fold, Header, JOURNAL_ENTRIES,
-    JOURNAL_ENTRIES_OFFSET, JOURNAL_OFFSET, JournalEntry, MAGIC, MAX_EXTENTS, MOST_AREAS, NO_PLACE, NO_STAMP,
-    PAGE, Pending, Place, Record, Sample, SetNode, Site, Stack, Status, Table, Text, Thinning, Thread,
-    Totals, VERSION, Word, earliest, version_2,
+    JOURNAL_ENTRIES_OFFSET, JOURNAL_OFFSET, JournalEntry, LogEvent, MAGIC, MAX_EXTENTS, MOST_AREAS, NO_PLACE,
+    NO_STAMP, PAGE, Pending, PendingEvent, Place, Record, Sample, SetNode, Site, Stack, Status, Table, Text,
+    Thinning, Thread, Totals, VERSION, Word, earliest, version_2,
 };
 
 /// Why bytes are no capture.
@@ -211,16 +211,7 @@ impl Capture {
 
     /// Applies the events that do not stand in the tables yet, in their order.
     fn apply_pending(&mut self, sets: &mut [SetNode], areas: &[Area]) {
-        let mut taken: Vec<AreaState> = areas.iter().map(|area| area.state).collect();
-        let next = |(area, taken): (&Area, &AreaState)| area.event(taken.applied, taken.stamp);
-        let stamp_of = |pair: (&Area, &AreaState)| next(pair).map_or(NO_STAMP, |event| event.stamp);
-        while let Some((at, until)) = earliest(areas.iter().zip(&taken).map(stamp_of)) {
-            let (Some(area), Some(taken)) = (areas.get(at), taken.get_mut(at)) else { break };
-            while let Some(event) = next((area, taken)).filter(|event| event.stamp <= until) {
-                self.apply(sets, event.site(), event.change());
-                *taken = AreaState { applied: taken.applied.wrapping_add(1), stamp: event.stamp };
-            }
-        }
+        pending_events(areas, |_, event| self.apply(sets, event.site(), event.change()));
     }
 
     /// Applies an event.
@@ -315,6 +306,50 @@ impl Capture {
         let peak = self.sites.iter().fold(0u64, |sum, site| sum.wrapping_add(site.peak_bytes));
         // While the process runs, the file changes as it is read; then sums may be off by the events of that time.
         self.damaged |= header.status == Status::Finished as u32 && peak != header.peak_bytes;
+    }
+}
+
+/// Gives the pending events of all areas in their order.
+fn pending_events(areas: &[Area], mut tell: impl FnMut(&Area, PendingEvent)) {
+    let mut taken: Vec<AreaState> = areas.iter().map(|area| area.state).collect();
+    let next = |(area, taken): (&Area, &AreaState)| area.event(taken.applied, taken.stamp);
+    let stamp_of = |pair: (&Area, &AreaState)| next(pair).map_or(NO_STAMP, |event| event.stamp);
+    while let Some((at, until)) = earliest(areas.iter().zip(&taken).map(stamp_of)) {
+        let (Some(area), Some(taken)) = (areas.get(at), taken.get_mut(at)) else { break };
+        while let Some(event) = next((area, taken)).filter(|event| event.stamp <= until) {
+            tell(area, event);
+            *taken = AreaState { applied: taken.applied.wrapping_add(1), stamp: event.stamp };
+        }
+    }
+}
+
+/// What a full record has beside its log, while its process has not stopped recording.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unlogged {
+    /// How many events were applied to the tables: so many of the log count.
+    pub applied: u64,
+    /// The pending events, which come after them.
+    pub events: Vec<LogEvent>,
+}
+
+impl Unlogged {
+    /// From the bytes of a file that [`Capture::read`] reads.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let fixed = bytes.get(..FIXED_BYTES)?;
+        let mut tables = Tables::collect(bytes, fixed, Header::decode(fixed)?);
+        tables.undo_journal();
+        let header = Header::decode(&tables.fixed)?;
+        let mut damaged = false;
+        let areas: Vec<Area> = tables.records(Table::Areas, &header, &mut damaged);
+        let sites: Vec<Site> = tables.records(Table::Sites, &header, &mut damaged);
+        let applied = areas.iter().fold(0u64, |sum, area| sum.wrapping_add(area.state.applied));
+        let mut events = Vec::new();
+        pending_events(&areas, |area, event| {
+            let allocator = sites.get(event.site() as usize).and_then(Site::allocator);
+            events.push(event.logged(allocator, area.thread as u32));
+        });
+        Some(Self { applied, events })
     }
 }
 

@@ -6,9 +6,9 @@
 //! then        a zstd frame with the column of addresses; it may be left out
 //! ```
 //!
-//! Columns are varints. `what` has one number for each event: 0 a block was freed, 1 to 3 a part of a mapping was unmapped
-//! (1 and something is left, 2 and nothing is left, 3 and nothing is left and the part begins where the mapping did),
-//! 4 a new time, else 5 + 2 × site (+ 1 for a mapping). `sizes` has for an allocation 0 when its site's last one in this block had
+//! Columns are varints. `what` has one number for each event: 0 a block was freed, 1 the same and it was temporary, 2 to 4 a
+//! part of a mapping was unmapped (2 and something is left, 3 and nothing is left, 4 and it was temporary), 5 a new time,
+//! else 6 + 2 × site (+ 1 for a mapping). `sizes` has for an allocation 0 when its site's last one in this block had
 //! the same size, else the size plus one; and of a part that was unmapped its bytes. `ages` has for what ends how many
 //! allocations were made since its own. `times` has steps in milliseconds. `threads` has for what ends 0 for the
 //! thread of the one before, else the thread's index plus one. `addresses` has for allocations and unmapped parts the step
@@ -27,11 +27,12 @@ use crate::varint::{put, take, unzigzag, zigzag};
 /// First bytes of a block.
 const MAGIC: u64 = u64::from_le_bytes(*b"EVENTS\x01\0");
 const FREED: u64 = 0;
-const UNMAPPED: u64 = 1;
-const UNMAPPED_LAST: u64 = 2;
-const UNMAPPED_WHOLE: u64 = 3;
-const TIME: u64 = 4;
-const ALLOCATED: u64 = 5;
+const FREED_TEMPORARY: u64 = 1;
+const UNMAPPED: u64 = 2;
+const UNMAPPED_LAST: u64 = 3;
+const UNMAPPED_TEMPORARY: u64 = 4;
+const TIME: u64 = 5;
+const ALLOCATED: u64 = 6;
 /// Columns of the first frame.
 const COLUMNS: usize = 5;
 /// Bytes of all columns of a block at most; what asks for more is damaged.
@@ -233,19 +234,13 @@ impl Packer {
                 self.address = address;
                 self.next_serial += 1;
             }
-            Event::Freed { thread, serial } => {
-                put(what, FREED);
+            Event::Freed { thread, serial, temporary } => {
+                put(what, if temporary { FREED_TEMPORARY } else { FREED });
                 end(thread, serial);
             }
-            Event::Unmapped { thread, serial, bytes, address, last, from_start } => {
-                put(
-                    what,
-                    match (last, from_start) {
-                        (false, _) => UNMAPPED,
-                        (true, false) => UNMAPPED_LAST,
-                        (true, true) => UNMAPPED_WHOLE,
-                    },
-                );
+            Event::Unmapped { thread, serial, bytes, address, last, temporary } => {
+                let temporary = if temporary { UNMAPPED_TEMPORARY } else { UNMAPPED_LAST };
+                put(what, if last { temporary } else { UNMAPPED });
                 end(thread, serial);
                 put(sizes, bytes);
                 put(&mut self.addresses, zigzag(address.wrapping_sub(self.address) as i64));
@@ -260,6 +255,11 @@ impl Packer {
             }
         }
         self.header.events += 1;
+    }
+
+    /// Events that were added since the last block.
+    pub fn len(&self) -> u64 {
+        self.header.events
     }
 
     /// The block of what was added, made of these segments; the next one begins.
@@ -354,19 +354,19 @@ impl Unpacker {
                     now_ms = now_ms.saturating_add(take(&mut times)?);
                     event(Event::Time { elapsed_ms: u32::try_from(now_ms).unwrap_or(u32::MAX) });
                 }
-                kind @ (FREED | UNMAPPED | UNMAPPED_LAST | UNMAPPED_WHOLE) => {
+                kind @ FREED..TIME => {
                     let serial = next_serial.checked_sub(1)?.checked_sub(take(&mut ages)?)?;
                     match take(&mut threads)? {
                         0 => {}
                         other => thread = u32::try_from(other - 1).ok()?,
                     }
-                    if kind == FREED {
-                        event(Event::Freed { thread, serial });
+                    if kind <= FREED_TEMPORARY {
+                        event(Event::Freed { thread, serial, temporary: kind == FREED_TEMPORARY });
                         continue;
                     }
                     let (bytes, address) = (take(&mut sizes)?, step(&mut address)?);
-                    let (last, from_start) = (kind != UNMAPPED, kind == UNMAPPED_WHOLE);
-                    event(Event::Unmapped { thread, serial, bytes, address, last, from_start });
+                    let (last, temporary) = (kind != UNMAPPED, kind == UNMAPPED_TEMPORARY);
+                    event(Event::Unmapped { thread, serial, bytes, address, last, temporary });
                 }
                 allocated => {
                     let site_and_kind = allocated - ALLOCATED;

@@ -17,7 +17,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use heaphint_format::{
-    COMPACT, Code, FIXED_BYTES, Fold, Header, Place, Record, Sample, SetNode, Site, Stack, Table, Thread,
+    Area, COMPACT, Code, FIXED_BYTES, Fold, Header, Place, Record, Sample, SetNode, Site, Stack, Status,
+    Table, Thread,
 };
 
 use crate::image::{Parts, TableBytes};
@@ -96,13 +97,18 @@ pub fn compact(path: &Path) -> Result<(), Error> {
     if header.has(heaphint_format::Mode::Record) {
         let keeps_addresses = header.has(heaphint_format::Mode::Addresses);
         Section { kind: EVENTS, number: 0, bytes: 0, packed: 0 }.write(&mut out)?;
-        recording::pack(path, &file, sites, |header, body| {
+        let write = |header: &block::Header, body: &[u8]| {
             if keeps_addresses {
                 out.write_all(&header.bytes())?;
                 return out.write_all(body);
             }
             out.write_all(&block::without_addresses(header, body))
-        })?;
+        };
+        if header.status == Status::Finished as u32 {
+            recording::pack(path, &file, sites, write)?;
+        } else {
+            recording::pack_anew(path, write)?;
+        }
     }
     out.flush()?;
     drop(out);
@@ -181,6 +187,7 @@ pub fn record_bytes(table: u32) -> Option<usize> {
         Table::Threads => Thread::BYTES,
         Table::Timeline | Table::Observed => Sample::BYTES,
         Table::Folds => Fold::BYTES,
+        Table::Areas => Area::BYTES,
         Table::Strings | Table::Fixed | Table::Log => 1,
     })
 }

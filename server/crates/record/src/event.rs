@@ -20,6 +20,8 @@ pub enum Event {
         thread: u32,
         /// Its allocation.
         serial: u64,
+        /// Whether the thread that allocated it had made no allocation since.
+        temporary: bool,
     },
     /// A part of a mapping was unmapped.
     Unmapped {
@@ -33,8 +35,8 @@ pub enum Event {
         address: u64,
         /// Whether nothing is left of the mapping.
         last: bool,
-        /// Whether the part begins where the mapping did.
-        from_start: bool,
+        /// Whether the thread that mapped it had made no allocation since; only of the last part.
+        temporary: bool,
     },
     /// What follows happened at this time or later, milliseconds since recording began.
     Time {

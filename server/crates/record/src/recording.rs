@@ -5,7 +5,9 @@ use std::io::{self, BufReader, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use heaphint_format::{COMPACT, Capture, Header, MAGIC, Mode, Record, SEGMENT_ROWS, Status};
+use heaphint_format::{
+    COMPACT, Capture, Header, LogEvent, LogRow, MAGIC, Mode, Record, SEGMENT_ROWS, Status, Unlogged,
+};
 
 use crate::block::{self, Packer, Unpacker};
 use crate::log_reader::Log;
@@ -29,7 +31,14 @@ enum Source {
     /// A finished file: its blocks.
     Compact(File),
     /// A tracer's file.
-    Raw(File, Box<Header>),
+    Raw(Box<Raw>),
+}
+
+struct Raw {
+    file: File,
+    header: Header,
+    /// `None` when the process has stopped recording: then everything is in the log.
+    unlogged: Option<Unlogged>,
 }
 
 /// How far a record could be read.
@@ -53,17 +62,22 @@ impl Recording {
         let mut start = [0; Header::BYTES];
         let has_header = file.read_exact_at(&mut start, 0).is_ok();
         let header = Header::decode(&start).filter(|header| has_header && header.magic == MAGIC);
-        // The events after the tables: then no event is of a site that the tables had not yet.
-        let source = match header {
-            Some(header) if !header.has(Mode::Record) => return Err(Error::NoEvents),
-            Some(header) if header.version & COMPACT == 0 => Source::Raw(file, Box::new(header)),
-            Some(_) => Source::Compact(compact::blocks(&file)?.ok_or(Error::NoEvents)?),
-            None => {
-                Capture::read(&image::read(path)?)?;
-                return Err(Error::NoEvents);
-            }
+        let Some(header) = header else {
+            Capture::read(&image::read(path)?)?;
+            return Err(Error::NoEvents);
         };
-        let capture = Capture::read(&image::read(path)?)?;
+        if !header.has(Mode::Record) {
+            return Err(Error::NoEvents);
+        }
+        // The events after the tables: then no event is of a site that the tables had not yet.
+        let image = image::read(path)?;
+        let capture = Capture::read(&image)?;
+        let source = if header.version & COMPACT == 0 {
+            let unlogged = if capture.is_finished() { None } else { Unlogged::read(&image) };
+            Source::Raw(Box::new(Raw { file, header, unlogged }))
+        } else {
+            Source::Compact(compact::blocks(&file)?.ok_or(Error::NoEvents)?)
+        };
         Ok(Self { path: path.to_owned(), capture, source, watch: Box::new(|file| Box::new(file)) })
     }
 
@@ -86,10 +100,7 @@ impl Recording {
                 let mut reader = BufReader::with_capacity(1 << 18, (self.watch)(file));
                 packed_events(&mut reader, sites, &mut event)?.is_whole
             }
-            Source::Raw(file, header) => {
-                let mut log = Log::new(file);
-                raw_events(&self.path, &mut log, &header, sites, &mut event)?
-            }
+            Source::Raw(raw) => raw_events(&self.path, *raw, sites, &mut event)?,
         };
         Ok(match (is_whole, is_finished) {
             (false, _) => Ending::Damaged,
@@ -110,7 +121,7 @@ struct Packed {
 fn packed_events(
     reader: &mut impl Read,
     sites: usize,
-    event: &mut impl FnMut(Event),
+    event: &mut dyn FnMut(Event),
 ) -> Result<Packed, Error> {
     let mut unpacker = Unpacker::new(sites)?;
     let mut packed = Packed { is_whole: true, last: 0 };
@@ -125,85 +136,128 @@ fn packed_events(
     Ok(packed)
 }
 
-/// Gives the events of a tracer's file: those that were taken from its log, then those that are still there. Whether all
-/// were there.
-fn raw_events(
-    path: &Path,
-    log: &mut Log,
-    header: &Header,
-    sites: usize,
-    event: &mut impl FnMut(Event),
-) -> Result<bool, Error> {
-    let mut rest = Rest::default();
+/// Tells events, up to a number of them, and keeps track of what is at which address.
+struct Teller<'a> {
+    event: &'a mut dyn FnMut(Event),
+    sites: u32,
+    /// Events that are still to be told.
+    left: u64,
+    resolver: Resolver,
+    /// False after an event of a site that is not known: while the process runs, it has sites that came after the tables
+    /// were read.
+    is_known: bool,
+}
+
+impl Teller<'_> {
+    fn row(&mut self, row: LogRow) {
+        let is_event = !matches!(row.event(), None | Some(LogEvent::Time { .. }));
+        if !self.is_known || is_event && self.left == 0 {
+            return;
+        }
+        self.left -= u64::from(is_event);
+        let Some(event) = self.resolver.event(row) else { return };
+        self.is_known = event.is_of(self.sites);
+        if self.is_known {
+            (self.event)(event);
+        }
+    }
+}
+
+/// Gives the events of a tracer's file: those that were taken from its log, then those that are still there, and what is
+/// pending. Whether all were there.
+fn raw_events(path: &Path, raw: Raw, sites: usize, event: &mut dyn FnMut(Event)) -> Result<bool, Error> {
+    let Raw { file, header, unlogged } = raw;
+    let mut log = Log::new(file);
     // What is in the log is read before the blocks are: a segment that is taken meanwhile is in one of them, or in both.
     let claimed = log.claimed()?;
-    let mut rows = Vec::new();
     let is_running = header.status == Status::Recording as u32;
+    let mut held: Vec<Vec<LogRow>> = Vec::new();
     if is_running && claimed.len() <= MOST_SEGMENTS_AT_ONCE {
         for segment in &claimed {
-            let mut held = Vec::new();
-            log.rows(segment, |row| held.push(row))?;
-            rows.push(held);
+            let mut rows = Vec::new();
+            log.rows(segment, |row| rows.push(row))?;
+            held.push(rows);
         }
     }
-    if let Some(mut reader) = packed_file::open(&events_path(path), header) {
-        let mut rebuild = Rebuild::default();
-        let packed = packed_events(&mut reader, sites, &mut |next| {
+    let mut left = unlogged.as_ref().map_or(u64::MAX, |unlogged| unlogged.applied);
+    let (mut rebuild, mut last) = (Rebuild::default(), 0);
+    if let Some(mut reader) = packed_file::open(&events_path(path), &header) {
+        // A block that is cut at the end is still in the log.
+        last = packed_events(&mut reader, sites, &mut |next| {
+            if !matches!(next, Event::Time { .. }) {
+                if left == 0 {
+                    return;
+                }
+                left -= 1;
+            }
             rebuild.observe(&next);
             event(next);
-        })?;
-        // A block that is cut at the end is still in the log.
-        rest = Rest { resolver: rebuild.finish(), last: packed.last };
+        })?
+        .last;
     }
+    let resolver = rebuild.finish();
+    let mut teller = Teller { event, sites: sites as u32, left, resolver, is_known: true };
     for (index, segment) in claimed.iter().enumerate() {
-        if segment.sequence <= rest.last {
+        if segment.sequence <= last {
             continue;
         }
-        if segment.sequence != rest.last + 1 {
+        if segment.sequence != last + 1 {
             return Ok(false);
         }
-        let mut is_known = true;
-        let mut tell = |row| {
-            let Some(next) = rest.resolver.event(row) else { return };
-            // While the process runs, it has sites that came after the tables were read.
-            is_known &= next.is_of(sites as u32);
-            if is_known {
-                event(next);
-            }
-        };
-        let count = match rows.get(index) {
-            Some(held) => {
-                held.iter().for_each(|row| tell(*row));
-                held.len()
+        let mut count = 0;
+        match held.get(index) {
+            Some(rows) => {
+                count = rows.len();
+                rows.iter().for_each(|row| teller.row(*row));
             }
             None => {
-                let mut count = 0;
                 log.rows(segment, |row| {
                     count += 1;
-                    tell(row);
+                    teller.row(row);
                 })?;
-                count
             }
-        };
-        if !is_known {
-            return Ok(is_running);
         }
         if segment.is_full && count < SEGMENT_ROWS {
             return Ok(false);
         }
-        rest.last = segment.sequence;
+        last = segment.sequence;
     }
-    Ok(true)
+    let is_whole = teller.left == 0 || unlogged.is_none() || is_running && !teller.is_known;
+    teller.left = u64::MAX;
+    for pending in unlogged.iter().flat_map(|unlogged| &unlogged.events) {
+        teller.row(LogRow::new(*pending));
+    }
+    Ok(is_whole)
 }
 
 /// Segments whose rows are held while a process runs: it may take them back at any moment.
 const MOST_SEGMENTS_AT_ONCE: usize = 128;
 
-/// What comes after the blocks.
-#[derive(Default)]
-struct Rest {
-    resolver: Resolver,
-    last: u64,
+/// Events of a block that is made anew.
+const EVENTS_PER_BLOCK: u64 = 100_000;
+
+/// Makes blocks of everything that a tracer's file tells, when its process died without a word: what of the log counts is
+/// known then, and what was pending is one of the events.
+pub fn pack_anew(
+    path: &Path,
+    mut block: impl FnMut(&block::Header, &[u8]) -> io::Result<()>,
+) -> Result<(), Error> {
+    let mut packer = Packer::new(0, 0)?;
+    let (mut sequence, mut failure) = (1, Ok(()));
+    let mut finish = |packer: &mut Packer| {
+        let bytes = packer.finish((sequence, sequence))?;
+        sequence += 1;
+        let (start, body) = bytes.split_at(block::Header::BYTES.min(bytes.len()));
+        block::Header::decode(start).map_or(Ok(()), |header| block(&header, body))
+    };
+    Recording::open(path)?.events(|event| {
+        packer.add(&event);
+        if packer.len() >= EVENTS_PER_BLOCK && failure.is_ok() {
+            failure = finish(&mut packer);
+        }
+    })?;
+    failure?;
+    Ok(finish(&mut packer)?)
 }
 
 /// Gives the blocks of a tracer's file that nobody writes any more: those that were made, and new ones of what is still in

@@ -42,9 +42,9 @@ fn run(recording: Recording, mut recount: Recount) -> Result<(Capture, History),
     let capture = recording.capture.clone();
     let ending = recording.events(|event| match event {
         Event::Allocated { site, bytes, .. } => recount.allocated(site, bytes),
-        Event::Freed { serial, .. } => recount.freed(serial),
-        Event::Unmapped { serial, bytes, last, from_start, .. } => {
-            recount.unmapped(serial, bytes, last, from_start);
+        Event::Freed { serial, temporary, .. } => recount.freed(serial, temporary),
+        Event::Unmapped { serial, bytes, last, temporary, .. } => {
+            recount.unmapped(serial, bytes, last, temporary);
         }
         Event::Time { elapsed_ms } => recount.time(elapsed_ms),
     })?;
@@ -96,7 +96,7 @@ pub fn replay<E: Events>(recording: Recording, mut events: E) -> Result<(E, Endi
             let stack = stacks.get(site.stack as usize).copied().unwrap_or_default();
             events.allocated(Allocation { thread, stack, allocator, address, bytes });
         }
-        Event::Freed { thread, serial } => {
+        Event::Freed { thread, serial, .. } => {
             let thread = threads.get(thread as usize).copied().unwrap_or_default();
             events.freed(thread, places.freed(serial));
         }

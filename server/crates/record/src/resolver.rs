@@ -12,17 +12,35 @@ use crate::Event;
 struct Piece {
     end: u64,
     serial: u64,
-    /// Where the mapping began.
-    origin: u64,
+}
+
+/// A block: its serial, and above it the low bits of its size, by which blocks of one address are told apart.
+#[derive(Clone, Copy, Debug)]
+struct Block(u64);
+
+impl Block {
+    const SERIAL_BITS: u32 = 48;
+
+    const fn new(serial: u64, bytes: u64) -> Self {
+        Self(serial & ((1 << Self::SERIAL_BITS) - 1) | bytes << Self::SERIAL_BITS)
+    }
+
+    const fn serial(self) -> u64 {
+        self.0 & ((1 << Self::SERIAL_BITS) - 1)
+    }
+
+    const fn may_have(self, bytes: u64) -> bool {
+        self.0 >> Self::SERIAL_BITS == bytes & 0xffff
+    }
 }
 
 /// Follows which allocation is at which address: about 30 bytes for each that is live.
 #[derive(Debug, Default)]
 pub struct Resolver {
     next_serial: u64,
-    blocks: FxHashMap<u64, u64>,
+    blocks: FxHashMap<u64, Block>,
     /// Blocks whose address was given away before the row of their free came: `realloc` frees first and tells then.
-    displaced: FxHashMap<u64, VecDeque<u64>>,
+    displaced: FxHashMap<u64, VecDeque<Block>>,
     mappings: BTreeMap<u64, Piece>,
 }
 
@@ -37,7 +55,8 @@ impl Resolver {
     pub fn event(&mut self, row: LogRow) -> Option<Event> {
         Some(match row.event()? {
             LogEvent::Allocated { site, address, bytes } => {
-                if let Some(before) = self.blocks.insert(address, self.next_serial) {
+                let block = Block::new(self.next_serial, bytes);
+                if let Some(before) = self.blocks.insert(address, block) {
                     self.displaced.entry(address).or_default().push_back(before);
                 }
                 self.next_serial += 1;
@@ -45,34 +64,37 @@ impl Resolver {
             }
             LogEvent::Mapped { site, address, bytes } => {
                 let end = address.saturating_add(bytes);
-                self.mappings.insert(address, Piece { end, serial: self.next_serial, origin: address });
+                self.mappings.insert(address, Piece { end, serial: self.next_serial });
                 self.next_serial += 1;
                 Event::Allocated { site, bytes, address, mapped: true }
             }
-            LogEvent::Freed { thread, address, moved } => {
-                let displaced = if moved { self.take_displaced(address) } else { None };
-                let serial = match displaced {
-                    Some(serial) => serial,
+            LogEvent::Freed { thread, address, bytes, temporary } => {
+                let displaced =
+                    if self.displaced.is_empty() { None } else { self.take_displaced(address, bytes) };
+                let block = match displaced {
+                    Some(block) => block,
                     None => self.blocks.remove(&address)?,
                 };
-                Event::Freed { thread, serial }
+                Event::Freed { thread, serial: block.serial(), temporary }
             }
-            LogEvent::Unmapped { thread, address, bytes, last } => {
-                let Piece { serial, origin, .. } = self.unmap(address, bytes)?;
-                Event::Unmapped { thread, serial, bytes, address, last, from_start: address == origin }
+            LogEvent::Unmapped { thread, address, bytes, last, temporary } => {
+                let Piece { serial, .. } = self.unmap(address, bytes)?;
+                Event::Unmapped { thread, serial, bytes, address, last, temporary }
             }
             LogEvent::Time { elapsed_ms } => Event::Time { elapsed_ms },
         })
     }
 
+    /// The oldest block of an address that was given away, unless the size says that the newest one is meant.
     #[cold]
-    fn take_displaced(&mut self, address: u64) -> Option<u64> {
+    fn take_displaced(&mut self, address: u64, bytes: u64) -> Option<Block> {
         let waiting = self.displaced.get_mut(&address)?;
-        let serial = waiting.pop_front();
+        let at = waiting.iter().position(|block| block.may_have(bytes))?;
+        let block = waiting.remove(at);
         if waiting.is_empty() {
             self.displaced.remove(&address);
         }
-        serial
+        block
     }
 
     /// Takes a part out of the piece that it lies in.
@@ -97,7 +119,8 @@ impl Resolver {
 #[derive(Debug, Default)]
 pub struct Rebuild {
     resolver: Resolver,
-    addresses: FxHashMap<u64, u64>,
+    /// Address and size by serial.
+    blocks: FxHashMap<u64, (u64, u64)>,
 }
 
 impl Rebuild {
@@ -105,15 +128,15 @@ impl Rebuild {
     #[inline]
     pub fn observe(&mut self, event: &Event) {
         match *event {
-            Event::Allocated { address, mapped: false, .. } => {
-                self.addresses.insert(self.resolver.next_serial, address);
+            Event::Allocated { address, bytes, mapped: false, .. } => {
+                self.blocks.insert(self.resolver.next_serial, (address, bytes));
                 self.resolver.next_serial += 1;
             }
             Event::Allocated { address, bytes, mapped: true, .. } => {
                 self.resolver.event(LogRow::new(LogEvent::Mapped { site: 0, address, bytes }));
             }
             Event::Freed { serial, .. } => {
-                self.addresses.remove(&serial);
+                self.blocks.remove(&serial);
             }
             Event::Unmapped { address, bytes, .. } => {
                 self.resolver.unmap(address, bytes);
@@ -124,10 +147,10 @@ impl Rebuild {
 
     /// What comes after the events that were observed.
     pub fn finish(mut self) -> Resolver {
-        let mut live: Vec<_> = self.addresses.into_iter().collect();
+        let mut live: Vec<_> = self.blocks.into_iter().collect();
         live.sort_unstable();
-        for (serial, address) in live {
-            if let Some(before) = self.resolver.blocks.insert(address, serial) {
+        for (serial, (address, bytes)) in live {
+            if let Some(before) = self.resolver.blocks.insert(address, Block::new(serial, bytes)) {
                 self.resolver.displaced.entry(address).or_default().push_back(before);
             }
         }
@@ -145,9 +168,9 @@ mod tests {
 
     #[test]
     fn a_free_that_comes_late_is_of_the_older_block() {
-        let (site, address, bytes, thread) = (1, 0x1000, 8, 2);
-        let allocated = LogEvent::Allocated { site, address, bytes };
-        let freed = |moved| LogEvent::Freed { thread, address, moved };
+        let (site, address, thread, temporary) = (1, 0x1000, 2, false);
+        let allocated = |bytes| LogEvent::Allocated { site, address, bytes };
+        let freed = |bytes| LogEvent::Freed { thread, address, bytes, temporary };
         let serials = |rows: &[LogEvent]| -> Vec<u64> {
             let events = events(&mut Resolver::default(), rows);
             let serial = |event: &Option<Event>| match event {
@@ -156,26 +179,26 @@ mod tests {
             };
             events.iter().filter_map(serial).collect()
         };
-        assert_eq!(serials(&[allocated, allocated, freed(true), freed(false)]), [0, 1]);
-        assert_eq!(serials(&[allocated, allocated, freed(false), freed(true)]), [1, 0]);
-        assert_eq!(serials(&[allocated, freed(true), allocated, freed(false), freed(false)]), [0, 1]);
+        assert_eq!(serials(&[allocated(8), allocated(9), freed(8), freed(9)]), [0, 1]);
+        assert_eq!(serials(&[allocated(8), allocated(9), freed(9), freed(8)]), [1, 0]);
+        assert_eq!(serials(&[allocated(8), freed(8), allocated(9), freed(9), freed(9)]), [0, 1]);
     }
 
     #[test]
     fn parts_of_a_mapping_are_its_own() {
         let mut resolver = Resolver::default();
-        let unmapped = |address, bytes, last| LogEvent::Unmapped { thread: 0, address, bytes, last };
+        let (thread, temporary) = (0, false);
+        let unmapped = |address, last| LogEvent::Unmapped { thread, address, bytes: 0x1000, last, temporary };
         let rows = [
             LogEvent::Mapped { site: 3, address: 0x1000, bytes: 0x3000 },
-            unmapped(0x2000, 0x1000, false),
-            unmapped(0x3000, 0x1000, false),
-            unmapped(0x1000, 0x1000, true),
-            unmapped(0x1000, 0x1000, true),
+            unmapped(0x2000, false),
+            unmapped(0x3000, false),
+            unmapped(0x1000, true),
+            unmapped(0x1000, true),
         ];
         let found = events(&mut resolver, &rows);
         let part = |address, last| {
-            let from_start = address == 0x1000;
-            Some(Event::Unmapped { thread: 0, serial: 0, bytes: 0x1000, address, last, from_start })
+            Some(Event::Unmapped { thread, serial: 0, bytes: 0x1000, address, last, temporary })
         };
         assert_eq!(found[1..], [part(0x2000, false), part(0x3000, false), part(0x1000, true), None]);
     }

@@ -37,5 +37,5 @@ pub use stats::{StatsOptions, stats_json, stats_text};
 pub use summary::{SummarySort, SummaryView, row_place, summary_json, summary_text};
 pub use table::{TableSort, TableView, table_json, table_text};
 pub use text::{Look, duration, grouped, printable, share, short_path};
-pub use transform::{EventTable, Format, TransformOptions, transform};
+pub use transform::{EventTable, Format, MemrayEvents, TransformOptions, transform};
 pub use tree::{TreeView, frame_place, tree_json, tree_text};

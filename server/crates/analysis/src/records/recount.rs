@@ -38,6 +38,7 @@ pub struct Recount {
     counters: Counters,
     live: Live,
     recent: RecentBlocks,
+    window: usize,
     now_ms: u32,
     recorder: Option<Recorder>,
     interval: Option<Interval>,
@@ -56,6 +57,7 @@ impl Recount {
             counters: Counters::new(),
             live: Live::default(),
             recent: RecentBlocks::new(temporary_window),
+            window: temporary_window,
             now_ms: 0,
             recorder: None,
             interval: None,
@@ -95,23 +97,25 @@ impl Recount {
         if let Some(recorder) = &mut self.recorder {
             recorder.allocated(site, bytes);
         }
-        self.recent.allocated(thread, serial);
+        if self.window > 1 {
+            self.recent.allocated(thread, serial);
+        }
     }
 
-    /// A block was freed.
+    /// A block was freed; `temporary` is what the tracer found: whether its thread had made no allocation since.
     #[inline]
-    pub fn freed(&mut self, serial: u64) {
+    pub fn freed(&mut self, serial: u64, temporary: bool) {
         if self.phase == Phase::After {
             return;
         }
         if let Some(block) = self.live.remove(serial) {
-            let temporary = self.is_recent(block.site, serial);
+            let temporary = temporary || self.is_recent(block.site, serial);
             self.count_free(block, true, temporary);
         }
     }
 
-    /// A part of a mapping was unmapped: perhaps the `last` that was left of it, perhaps one that begins where it did.
-    pub fn unmapped(&mut self, serial: u64, bytes: u64, last: bool, from_start: bool) {
+    /// A part of a mapping was unmapped: perhaps the `last` that was left of it. `temporary` as in [`Self::freed`].
+    pub fn unmapped(&mut self, serial: u64, bytes: u64, last: bool, temporary: bool) {
         if self.phase == Phase::After {
             return;
         }
@@ -120,7 +124,7 @@ impl Recount {
         if !last {
             self.live.put_back(serial, Block { bytes: block.bytes - bytes, ..block });
         }
-        let temporary = last && from_start && self.is_recent(block.site, serial);
+        let temporary = temporary || last && self.is_recent(block.site, serial);
         self.count_free(Block { bytes, ..block }, last, temporary);
     }
 
@@ -143,7 +147,11 @@ impl Recount {
         }
     }
 
+    /// Whether a wider window than the tracer's takes an allocation for temporary.
     fn is_recent(&self, site: u32, serial: u64) -> bool {
+        if self.window <= 1 {
+            return false;
+        }
         let thread = self.tables.sites.get(site as usize).map_or(0, Site::thread);
         self.recent.is_recent(ThreadId(thread), serial)
     }
