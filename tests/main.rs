@@ -1,6 +1,7 @@
 //! The black-box tests: they know the programs and files that people use, and nothing of their inside.
 //!
-//! Each module tests one promise. Four read captures with the format crate itself: `kill`, whose promise is about
+//! Each module tests one promise. Five read captures with our own crates: `record`, which holds two of its readings against
+//! each other, `kill`, whose promise is about
 //! the bytes in the file, `memray`, which compares single stacks, `threads`, and `timeline`, which no report shows yet.
 
 mod captures;
@@ -20,6 +21,7 @@ mod memray;
 mod memray_captures;
 mod oracle;
 mod python_allocators;
+mod record;
 mod sampling;
 mod stacks;
 mod subjects;

@@ -39,8 +39,7 @@ fn memray(playground: &Playground, script: &str) -> Value {
 fn heaphint(playground: &Playground, script: &str) -> (Value, Capture) {
     let (outcome, recorded) = playground.run_traced(memray_python(), script, "some input\n");
     let document = lines(&recorded.main).unwrap_or_else(|error| panic!("{error}: {}", outcome.text()));
-    let bytes = std::fs::read(&recorded.main).expect("the capture is there");
-    (document, Capture::read(&bytes).expect("the capture is readable"))
+    (document, heaphint_record::read_capture(&recorded.main).expect("the capture is readable"))
 }
 
 /// Bytes that a file's lines held at the peak, self and total, in blocks of at least `smallest` bytes on average

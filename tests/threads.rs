@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use heaphint_format::Capture;
-
 use crate::subjects::complaints;
 use crate::support::interpreter::Interpreter;
 use crate::support::playground::Playground;
@@ -21,8 +19,7 @@ fn renamed_threads_have_their_last_names() {
             .map(|(id, name)| (id.parse().expect("a number"), name.to_owned()))
             .collect();
         assert_eq!(expected.len(), 7, "{stdout}");
-        let bytes = std::fs::read(&recorded.main).expect("the capture is there");
-        let capture = Capture::read(&bytes).expect("the capture is readable");
+        let capture = heaphint_record::read_capture(&recorded.main).expect("the capture is readable");
         let threads = capture.threads.iter().filter(|thread| expected.contains_key(&thread.tid));
         let found: BTreeMap<_, _> =
             threads.map(|thread| (thread.tid, capture.text(thread.name).into_owned())).collect();

@@ -1,7 +1,5 @@
 //! The timeline goes on while the program does not allocate, and agrees with the other figures.
 
-use heaphint_format::Capture;
-
 use crate::support::interpreter::Interpreter;
 use crate::support::playground::Playground;
 
@@ -10,8 +8,7 @@ fn quiet_stretches_have_samples() {
     let playground = Playground::new();
     let (outcome, recorded) = playground.run_traced(&Interpreter::default(), "quiet.py", "");
     assert_eq!(outcome.code, 0, "{}", outcome.text());
-    let bytes = std::fs::read(&recorded.main).expect("the capture is there");
-    let capture = Capture::read(&bytes).expect("the capture is readable");
+    let capture = heaphint_record::read_capture(&recorded.main).expect("the capture is readable");
     let timeline = &capture.timeline;
     assert!(timeline.is_sorted_by_key(|sample| sample.elapsed_ms));
     // The program holds this for as long as it sleeps, and allocates nothing meanwhile.

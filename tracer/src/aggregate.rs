@@ -11,6 +11,7 @@ use heaphint_format::{Area, NO_PLACE, Pending, Place, SetNode, Site, Totals};
 
 use crate::capture::{CaptureFile, Transaction, header_pair};
 use crate::crash_points::crash_point;
+use crate::event_log::EventLog;
 use crate::ordered::Ordered;
 
 const PENDING: usize = offset_of!(SetNode, pending);
@@ -20,11 +21,11 @@ const SITE_SAVES: usize = SITE_PAIRS + 2;
 /// Pairs that leaving a set saves at most: its line and function, and what is pending at the set above.
 const LEAVE_SAVES: usize = 3;
 
-/// Applies all events of a round. `now_ms` is noted as the time of peaks that they close.
+/// Applies all events of a round, and appends them to the log. `now_ms` is noted as the time of peaks that they close.
 #[inline(never)]
-pub fn apply(file: &CaptureFile, events: &mut Ordered<'_>, now_ms: u32) {
+pub fn apply(file: &CaptureFile, events: &mut Ordered<'_>, log: &mut EventLog, now_ms: u32) {
     let mut application = Application::begin(file);
-    while application.apply_run(events, now_ms) {}
+    while application.apply_run(events, log, now_ms) {}
     application.commit(events);
 }
 
@@ -93,7 +94,7 @@ impl<'a> Application<'a> {
     }
 
     /// Applies the next events, as far as they are of one site; whether there were any.
-    fn apply_run(&mut self, events: &mut Ordered<'_>, now_ms: u32) -> bool {
+    fn apply_run(&mut self, events: &mut Ordered<'_>, log: &mut EventLog, now_ms: u32) -> bool {
         let file = self.file;
         let Some(mut event) = events.next(file) else { return false };
         let id = event.site();
@@ -117,6 +118,7 @@ impl<'a> Application<'a> {
         let site = unsafe { &mut *site };
         let mut totals = self.totals;
         loop {
+            log.append(|| event.logged(site.allocator(), events.thread(file)));
             totals.apply(site, place.as_deref_mut(), event.change(), now_ms, crash_point);
             events.take(&event);
             let Some(next) = events.next_of_area(file).filter(|next| next.site() == id) else { break };

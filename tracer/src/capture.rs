@@ -25,6 +25,8 @@ use crate::sys;
 pub const PATH_BYTES: usize = 4096;
 /// Largest single extent.
 const MAX_EXTENT_PAGES: usize = 8192;
+/// Extents that the log leaves to the tables.
+const TABLE_EXTENTS: usize = 128;
 /// Bytes of addresses for the areas; an extent may go beyond the last one.
 const AREAS_RESERVED: usize = 2 * MOST_AREAS * Area::BYTES;
 
@@ -441,17 +443,9 @@ impl CaptureFile {
     #[cold]
     fn grow(&mut self, table: Table, at: *mut u8, bytes: usize) -> Result<(*mut u8, usize), Problem> {
         let _errno = sys::ErrnoGuard::new();
-        // SAFETY: `path` holds a NUL-terminated path since `create`.
-        let path = unsafe { CStr::from_ptr(self.path.as_ptr().cast()) };
-        let file = sys::File::open(path, libc::O_RDWR).map_err(|_| FILE_GONE)?;
-        if file.identity() != Some(self.identity) {
-            return Err(FILE_GONE);
-        }
+        let file = self.open()?;
         let pages = (bytes / PAGE).clamp(first_extent_pages(table), MAX_EXTENT_PAGES);
-        let count = self.extent_count();
-        if count >= MAX_EXTENTS || !file.reserve(self.file_pages * PAGE as u64, (pages * PAGE) as u64) {
-            return Err(NO_SPACE);
-        }
+        let count = self.add_extent(&file, table, pages, MAX_EXTENTS)?;
         let new_bytes = bytes + pages * PAGE;
         // Threads write into their areas without the lock, so these have addresses for all that there can be.
         let stays = table == Table::Areas;
@@ -460,17 +454,9 @@ impl CaptureFile {
         } else {
             sys::reserve(if stays { AREAS_RESERVED } else { new_bytes }).ok_or(NO_MAP)?
         };
-        let extent = Extent { table: table as u32, pages: pages as u32, first_page: self.file_pages };
-        self.file_pages += pages as u64;
-        // SAFETY: `count` is below MAX_EXTENTS, so the entry lies inside the directory.
-        let directory = unsafe { self.fixed.add(DIRECTORY_OFFSET) }.cast::<Extent>();
-        crash_point();
-        // SAFETY: as above.
-        unsafe { directory.add(count).write(extent) };
         let mut filled = 0;
-        for i in 0..=count {
-            // SAFETY: entries up to `count` are written.
-            let extent = unsafe { directory.add(i).read() };
+        for i in 0..count {
+            let extent = self.extent(i);
             if extent.table == table as u32 {
                 let length = extent.pages as usize * PAGE;
                 // SAFETY: the reservation covers all extents of the table.
@@ -481,12 +467,59 @@ impl CaptureFile {
                 filled += length;
             }
         }
-        self.set_header(offset_of!(Header, extents), count as u32 + 1);
+        self.set_header(offset_of!(Header, extents), count as u32);
         if !at.is_null() && place != at {
             // SAFETY: the table is reached through its new place from now on.
             unsafe { sys::unmap(at, bytes) };
         }
         Ok((place, new_bytes))
+    }
+
+    /// Reserves and maps another extent of the log, of zeros. It stays where it is.
+    #[cold]
+    pub fn add_log_extent(&mut self, bytes: usize) -> Result<*mut u8, Problem> {
+        let _errno = sys::ErrnoGuard::new();
+        let file = self.open()?;
+        let count = self.add_extent(&file, Table::Log, bytes / PAGE, MAX_EXTENTS - TABLE_EXTENTS)?;
+        let offset = self.extent(count - 1).first_page * PAGE as u64;
+        let at = map_shared(null_mut(), bytes, &file, offset).ok_or(NO_MAP)?;
+        self.set_header(offset_of!(Header, extents), count as u32);
+        Ok(at)
+    }
+
+    /// The capture's file, if it is still there.
+    fn open(&self) -> Result<sys::File, Problem> {
+        // SAFETY: `path` holds a NUL-terminated path since `create`.
+        let path = unsafe { CStr::from_ptr(self.path.as_ptr().cast()) };
+        let file = sys::File::open(path, libc::O_RDWR).map_err(|_| FILE_GONE)?;
+        if file.identity() == Some(self.identity) { Ok(file) } else { Err(FILE_GONE) }
+    }
+
+    /// Reserves an extent and writes its entry, if there are fewer than `most`. How many extents there are then; the
+    /// caller puts that into the header.
+    fn add_extent(
+        &mut self,
+        file: &sys::File,
+        table: Table,
+        pages: usize,
+        most: usize,
+    ) -> Result<usize, Problem> {
+        let count = self.extent_count();
+        if count >= most || !file.reserve(self.file_pages * PAGE as u64, (pages * PAGE) as u64) {
+            return Err(NO_SPACE);
+        }
+        let extent = Extent { table: table as u32, pages: pages as u32, first_page: self.file_pages };
+        self.file_pages += pages as u64;
+        crash_point();
+        // SAFETY: `count` is below MAX_EXTENTS, so the entry lies inside the directory.
+        unsafe { self.fixed.add(DIRECTORY_OFFSET).cast::<Extent>().add(count).write(extent) };
+        Ok(count + 1)
+    }
+
+    /// An entry of the directory that was written.
+    fn extent(&self, index: usize) -> Extent {
+        // SAFETY: callers pass an index below that of the last entry, which lies inside the directory.
+        unsafe { self.fixed.add(DIRECTORY_OFFSET).cast::<Extent>().add(index).read() }
     }
 
     fn extent_count(&self) -> usize {

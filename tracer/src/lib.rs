@@ -21,6 +21,7 @@ mod area;
 mod capture;
 mod crash_points;
 mod environment;
+mod event_log;
 mod folds;
 mod hooks;
 mod import_tables;

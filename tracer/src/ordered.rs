@@ -88,6 +88,13 @@ impl<'a> Ordered<'a> {
         }
     }
 
+    /// Index of the thread whose event is the next one.
+    #[inline]
+    pub fn thread(&self, file: &CaptureFile) -> u32 {
+        let area = self.sources.get(self.current).map(|source| source.area);
+        area.map_or(0, |area| file.areas.word(area, offset_of!(Area, thread)).load() as u32)
+    }
+
     /// The area of the next event, if its state is to go into the journal first.
     #[inline]
     pub fn unsaved(&mut self) -> Option<u32> {

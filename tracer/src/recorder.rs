@@ -7,10 +7,13 @@ use core::ffi::CStr;
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use heaphint_format::{Allocator, Change, Header, Sampling, Site, Status, StopReason, Text};
+use heaphint_format::{
+    AREA_EVENTS, Allocator, Area, Change, Header, Sampling, Site, Status, StopReason, Text,
+};
 
 use crate::area::OwnArea;
 use crate::capture::{CaptureFile, Identity, Problem, text_word};
+use crate::event_log::{self, EventLog};
 use crate::intern::Interner;
 use crate::live::{self, Block, MOST_BYTES, OTHER_OWNER};
 use crate::lock::Lock;
@@ -70,6 +73,7 @@ pub struct Recorder {
     rounds: Rounds,
     sources: Sources,
     timeline: Timeline,
+    log: EventLog,
     pub file: CaptureFile,
     pub free_threads: FreeThreads,
     /// Areas whose threads have ended.
@@ -92,6 +96,7 @@ impl Recorder {
             rounds: Rounds::new(),
             sources: Sources::new(),
             timeline: Timeline::new(),
+            log: EventLog::new(),
             recording: false,
             pid: 0,
         }
@@ -110,6 +115,7 @@ impl Recorder {
         numbers::begin(identity.modes.record);
         REFUSAL_IS_NOTED.store(false, Ordering::Relaxed);
         self.timeline.start();
+        self.log.begin(identity.modes.record);
         crash_points::begin();
         self.recording = true;
         self.pid = identity.pid;
@@ -125,6 +131,7 @@ impl Recorder {
         unsafe { live::forget_after_fork() };
         sampling::forget_all();
         self.file.detach();
+        self.log.detach();
         *self = Self::new();
     }
 
@@ -170,14 +177,17 @@ impl Recorder {
     }
 
     /// An area for a thread that begins to have events. Without room for one more it has none.
-    pub fn area(&mut self) -> OwnArea {
+    pub fn area(&mut self, thread: u32) -> OwnArea {
         if !self.recording {
             return OwnArea::NONE;
         }
         let free = self.free_areas.as_slice().last().copied();
         self.free_areas.truncate(self.free_areas.len().saturating_sub(1));
         match free.map_or_else(|| self.file.add_area(), Ok) {
-            Ok(number) => OwnArea::new(&self.file, number),
+            Ok(number) => {
+                self.file.areas.word(number, offset_of!(Area, thread)).store(thread.into());
+                OwnArea::new(&self.file, number)
+            }
             Err(_) => OwnArea::NONE,
         }
     }
@@ -252,9 +262,23 @@ impl Recorder {
 
     /// Applies events; how often their order went from one thread to another.
     fn apply_round(&mut self, round: &Round, now_ms: u32) -> u32 {
+        let most = self.file.areas.len() as usize * AREA_EVENTS;
+        if let Err(problem) = self.log.make_room(&mut self.file, most) {
+            self.log.end();
+            self.fail(problem);
+        }
         let mut events = Ordered::new(&self.file, round, &mut self.sources);
-        aggregate::apply(&self.file, &mut events, now_ms);
+        aggregate::apply(&self.file, &mut events, &mut self.log, now_ms);
         events.changes
+    }
+
+    /// A new millisecond of a full record begins: what was before it is applied as that.
+    #[cold]
+    fn begin_millisecond(&mut self, thread: &Thread) {
+        if self.recording && event_log::is_time_due() {
+            self.apply(thread.area.number, thread.now_ms);
+            self.log.look_at_clock();
+        }
     }
 
     /// Takes a sample.
@@ -378,6 +402,9 @@ impl Event {
 
     #[inline]
     fn happened(self, thread: &mut Thread) {
+        if event_log::is_time_due() {
+            RECORDER.lock().begin_millisecond(thread);
+        }
         if !self.append_to(&mut thread.area) {
             RECORDER.lock().append(thread, &self);
         }

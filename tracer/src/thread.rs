@@ -57,7 +57,7 @@ impl Thread {
         let is_main = tid == sys::process_id();
         let name = self.naming.begin(&mut name, is_main);
         self.index = recorder.add_thread(tid, name);
-        self.area = recorder.area();
+        self.area = recorder.area(self.index);
         self.inside = 0;
     }
 

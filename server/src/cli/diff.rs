@@ -75,7 +75,7 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     let after_text = |path: &str| text(path, &after, arguments.after_source.as_deref());
     let diff = Diff::new(&before, &after, &before_text, &after_text);
     if arguments.html {
-        let subject = Subject { profile: &after, earlier: Some(&diff), figure };
+        let subject = Subject { profile: &after, earlier: Some(&diff), figure, history: None };
         arguments.page.write(&subject, &arguments.after)?;
         return Ok(0);
     }
@@ -99,7 +99,7 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
 /// Reads a capture, or the newest run in a folder.
 fn read_run(path: &Path, window: usize) -> anyhow::Result<Profile> {
     let captures = runs::captures(&[path.to_owned()])?;
-    Ok(Profile::from_captures(&read_captures(&captures, window)?))
+    Ok(Profile::from_captures(&read_captures(&captures, window, None)?))
 }
 
 /// The text of a file as it was at a run: from the folder that somebody named, else the file as it is when nobody

@@ -5,6 +5,7 @@ use clap::Args;
 use heaphint_analysis::Profile;
 
 use super::figure::FigureArguments;
+use super::input::read_history;
 use super::page::{PageArguments, Subject};
 use super::runs::SessionArguments;
 
@@ -26,8 +27,17 @@ pub struct Arguments {
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     let captures = arguments.session.captures()?;
     let first = captures.first().context("no capture was named")?;
-    let profile = Profile::from_captures(&arguments.session.read(arguments.figure.window())?);
-    let subject = Subject { profile: &profile, earlier: None, figure: arguments.figure.figure() };
+    let window = arguments.figure.window();
+    let (profile, history) = match &captures[..] {
+        // A process that stands alone can be looked at moment by moment, if it was recorded in full.
+        [only] => {
+            let (capture, history) = read_history(only, window)?;
+            (Profile::from_captures(&[capture]), history)
+        }
+        _ => (Profile::from_captures(&arguments.session.read(window, None)?), None),
+    };
+    let figure = arguments.figure.figure();
+    let subject = Subject { profile: &profile, earlier: None, figure, history: history.as_ref() };
     arguments.page.write(&subject, first)?;
     Ok(0)
 }

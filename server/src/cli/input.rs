@@ -7,8 +7,11 @@ use std::path::PathBuf;
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Context;
+use heaphint_analysis::records::{History, Interval};
 use heaphint_analysis::{Capture, Profile, Session};
-use heaphint_report::Source;
+use heaphint_format::Mode;
+use heaphint_record::Recording;
+use heaphint_report::{HISTORY_ENTRIES, Source};
 
 use super::Usage;
 use super::progress::Progress;
@@ -22,29 +25,82 @@ pub const TEMPORARY_WINDOW: usize = 1;
 /// # Errors
 /// When one of them cannot be read.
 pub fn read_profile(captures: &[PathBuf]) -> anyhow::Result<Profile> {
-    Ok(Profile::from_captures(&read_captures(captures, TEMPORARY_WINDOW)?))
+    Ok(Profile::from_captures(&read_captures(captures, TEMPORARY_WINDOW, None)?))
 }
 
-/// Reads captures, each by itself. What is freed before its thread makes `window` further allocations is temporary.
+/// Reads captures, each by itself. What is freed before its thread makes `window` further allocations is temporary. With an
+/// interval, figures are those of that part of the recording.
 ///
 /// # Errors
-/// When one of them cannot be read, or does not know that of this window.
-pub fn read_captures(captures: &[PathBuf], window: usize) -> anyhow::Result<Vec<Capture>> {
-    captures.iter().map(|path| read_capture(path, window)).collect()
+/// When one of them cannot be read, or does not know that of this window or interval.
+pub fn read_captures(
+    captures: &[PathBuf],
+    window: usize,
+    interval: Option<Interval>,
+) -> anyhow::Result<Vec<Capture>> {
+    captures.iter().map(|path| read_capture(path, window, interval)).collect()
 }
 
 /// Reads one capture and counts what it tells.
-fn read_capture(path: &Path, window: usize) -> anyhow::Result<Capture> {
+fn read_capture(path: &Path, window: usize, interval: Option<Interval>) -> anyhow::Result<Capture> {
     match open(path)? {
-        Input::Memray(mut reader) => Ok(heaphint_memray::read_capture(&mut reader, window)),
-        Input::Heaphint(_) if window != TEMPORARY_WINDOW => Err(Usage(format!(
-            "{} knows which allocations were freed before their thread's next one, and nothing about {window} \
-             further ones: use `--temporary` without a number",
+        Input::Memray(_) if interval.is_some() => Err(Usage(format!(
+            "{} is of Memray, and parts are those of full records of heaphint: leave out `--from` and `--to`",
             path.display()
         ))
         .into()),
-        Input::Heaphint(capture) => Ok(*capture),
+        Input::Memray(mut reader) => Ok(heaphint_memray::read_capture(&mut reader, window)),
+        Input::Heaphint(capture) if window == TEMPORARY_WINDOW && interval.is_none() => Ok(*capture),
+        Input::Heaphint(_) => {
+            let mut capture = heaphint_record::recount(recording(path)?, window, interval)?;
+            if let Some(Interval { from_ms, to_ms }) = interval {
+                let from = f64::from(from_ms) / 1000.0;
+                let to = f64::from(to_ms.min(capture.header.elapsed_ms)) / 1000.0;
+                capture.remarks.push(format!(
+                    "these are the figures of a part of the run, from {from} s to {to} s: its peak, what was allocated in \
+                     it, and what of that was not freed by its end"
+                ));
+            }
+            Ok(capture)
+        }
     }
+}
+
+/// Reads a capture and, if it has events, how it came to its figures.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_history(path: &Path, window: usize) -> anyhow::Result<(Capture, Option<History>)> {
+    Ok(match open(path)? {
+        Input::Memray(mut reader) => {
+            let (capture, history) = heaphint_memray::read_history(&mut reader, window, HISTORY_ENTRIES);
+            (capture, Some(history).filter(|history| !history.ticks.is_empty()))
+        }
+        Input::Heaphint(capture) if !capture.header.has(Mode::Record) => {
+            drop(capture);
+            (read_capture(path, window, None)?, None)
+        }
+        Input::Heaphint(_) => {
+            let (capture, history) =
+                heaphint_record::read_history(recording(path)?, window, HISTORY_ENTRIES)?;
+            (capture, Some(history))
+        }
+    })
+}
+
+/// Opens a full record.
+///
+/// # Errors
+/// When it cannot be read, or is none.
+pub fn recording(path: &Path) -> anyhow::Result<Recording> {
+    let recording = Recording::open(path).map_err(|error| match error {
+        heaphint_record::Error::NoEvents => {
+            anyhow::Error::from(Usage(format!("{}: {error}", path.display())))
+        }
+        error => anyhow::Error::from(error).context(format!("cannot read {}", path.display())),
+    })?;
+    let name = path.to_owned();
+    Ok(recording.watched(move |file| Box::new(Progress::reading(&name, file))))
 }
 
 /// A capture, of heaphint or of Memray.
@@ -70,9 +126,7 @@ pub fn open(path: &Path) -> anyhow::Result<Input> {
         let reader = heaphint_memray::Reader::open(watched).with_context(context)?;
         return Ok(Input::Memray(Box::new(reader)));
     }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).with_context(context)?;
-    Ok(Input::Heaphint(Box::new(Capture::read(&bytes).with_context(context)?)))
+    Ok(Input::Heaphint(Box::new(heaphint_record::read_capture(path).with_context(context)?)))
 }
 
 /// The text of a file that a capture names, and whether it was changed after the run.

@@ -45,7 +45,7 @@ struct Choice {
 }
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
-    let profile = Profile::from_captures(&arguments.session.read(TEMPORARY_WINDOW)?);
+    let profile = Profile::from_captures(&arguments.session.read(TEMPORARY_WINDOW, None)?);
     let choice = &arguments.choice;
     let directory = std::env::current_dir().unwrap_or_default();
     let mut files = choice.files.clone();

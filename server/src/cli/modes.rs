@@ -12,10 +12,10 @@ use crate::launch::modes::parse_sample;
 #[command(next_help_heading = "What is recorded")]
 pub struct ModeOptions {
     /// Keep every allocation and free in its order, so that any moment can be looked at
-    #[arg(long, hide = true)]
+    #[arg(long)]
     record: bool,
     /// Keep the addresses too
-    #[arg(long, hide = true, requires = "record")]
+    #[arg(long, requires = "record")]
     addresses: bool,
     /// Tell allocations of CPython's own allocators apart
     #[arg(long)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use heaphint_analysis::records::History;
 use heaphint_analysis::{Diff, Figure, Profile};
 use heaphint_report::{PageOptions, page_html};
 
@@ -38,6 +39,8 @@ pub struct Subject<'a> {
     pub earlier: Option<&'a Diff<'a>>,
     /// The figure that is shown first.
     pub figure: Figure,
+    /// How the first process came to its figures, if that is known.
+    pub history: Option<&'a History>,
 }
 
 impl PageArguments {
@@ -65,6 +68,7 @@ impl PageArguments {
             source: (!self.no_source).then_some(&source),
             figure: subject.figure,
             earlier: subject.earlier,
+            history: subject.history,
         };
         if is_stdout {
             return output::write(|out| page_html(out, profile, &options));

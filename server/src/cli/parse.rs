@@ -1,11 +1,13 @@
 //! `heaphint parse`: everything that a capture holds, one line for each record.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use heaphint_format::Mode;
+use heaphint_record::{Ending, Event};
 use heaphint_report::records_text;
 
-use super::input::{Input, open};
+use super::input::{Input, open, recording};
 use super::output;
 
 /// Print every record of a capture, one line each
@@ -18,9 +20,58 @@ pub struct Arguments {
     capture: PathBuf,
 }
 
+/// Prints the events of a full record.
+fn events(path: &Path) -> anyhow::Result<()> {
+    let recording = recording(path)?;
+    let keeps_addresses = recording.capture.header.has(Mode::Addresses);
+    let mut ending = None;
+    output::write(|out| {
+        let (mut serial, mut failure) = (0u64, Ok(()));
+        let place =
+            |address: u64| if keeps_addresses { format!(" address={address:#x}") } else { String::new() };
+        let read = recording.events(|event| {
+            if failure.is_err() {
+                return;
+            }
+            failure = match event {
+                Event::Allocated { site, bytes, address, .. } => {
+                    serial += 1;
+                    writeln!(
+                        out,
+                        "ALLOCATED serial={} site={site} bytes={bytes}{}",
+                        serial - 1,
+                        place(address)
+                    )
+                }
+                Event::Freed { thread, serial, temporary } => {
+                    writeln!(out, "FREED serial={serial} thread={thread} temporary={temporary}")
+                }
+                Event::Unmapped { thread, serial, bytes, address, last, .. } => {
+                    let place = place(address);
+                    writeln!(out, "UNMAPPED serial={serial} thread={thread} bytes={bytes} last={last}{place}")
+                }
+                Event::Time { elapsed_ms } => writeln!(out, "TIME elapsed_ms={elapsed_ms}"),
+            };
+        });
+        ending = Some(read);
+        failure
+    })?;
+    if let Some(read) = ending
+        && read? == Ending::Damaged
+    {
+        anyhow::bail!("{} is damaged: its events can be read up to here only", path.display());
+    }
+    Ok(())
+}
+
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     match open(&arguments.capture)? {
-        Input::Heaphint(capture) => output::write(|out| records_text(out, &capture))?,
+        Input::Heaphint(capture) => {
+            output::write(|out| records_text(out, &capture))?;
+            if capture.header.has(Mode::Record) {
+                events(&arguments.capture)?;
+            }
+        }
         Input::Memray(mut reader) => {
             output::write(|out| {
                 writeln!(out, "{}", reader.header().line())?;

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use heaphint_analysis::records::Interval;
 use heaphint_analysis::{Capture, absolute};
 
 use super::Usage;
@@ -30,6 +31,11 @@ impl SessionArguments {
         &self.captures
     }
 
+    /// Whether every process of what is named is meant.
+    pub fn is_whole(&self) -> bool {
+        self.processes.is_empty()
+    }
+
     /// The captures that are meant; of all processes, also when only some are chosen.
     ///
     /// # Errors
@@ -41,12 +47,12 @@ impl SessionArguments {
     }
 
     /// Reads the captures of the processes that are chosen, with what was freed before its thread made `window` further
-    /// allocations as temporary. Only these, so that their peaks and maxima are not mixed with others'.
+    /// allocations as temporary; of a part of the recording, when there is an interval. Only these, so that their peaks and maxima are not mixed with others'.
     ///
     /// # Errors
     /// When a capture cannot be read, or a process is chosen that is not there.
-    pub fn read(&self, window: usize) -> anyhow::Result<Vec<Capture>> {
-        let mut captures = read_captures(&self.captures()?, window)?;
+    pub fn read(&self, window: usize, interval: Option<Interval>) -> anyhow::Result<Vec<Capture>> {
+        let mut captures = read_captures(&self.captures()?, window, interval)?;
         let mut pids: Vec<String> = captures.iter().map(|capture| capture.header.pid.to_string()).collect();
         pids.dedup();
         let wanted: Vec<String> = self.processes.iter().map(u32::to_string).collect();

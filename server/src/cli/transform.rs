@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use heaphint_memray::{FileFormat, Reader};
-use heaphint_report::{EventTable, Format, TransformOptions, transform};
+use heaphint_analysis::records::Events;
+use heaphint_format::Mode;
+use heaphint_memray::FileFormat;
+use heaphint_record::Recording;
+use heaphint_report::{EventTable, Format, MemrayEvents, TransformOptions, transform};
 
 use super::Usage;
 use super::figure::FigureArguments;
-use super::input::{Input, open};
+use super::input::{Input, open, recording};
 use super::part::PartArguments;
 
 /// Turn a capture into a file for another tool
@@ -25,8 +28,8 @@ pub struct Arguments {
     part: PartArguments,
     #[command(flatten)]
     figure: FigureArguments,
-    /// Parquet of a Memray capture: a row for each event instead of each stack
-    #[arg(long, conflicts_with_all = ["figure", "leaks", "temporary", "process", "thread", "module"])]
+    /// Parquet of a full record, or of a Memray capture: a row for each event instead of each stack
+    #[arg(long, conflicts_with_all = ["figure", "leaks", "temporary", "process", "thread", "module", "from", "to"])]
     events: bool,
     /// Write here instead of to standard output; a file that is there is replaced
     #[arg(short, long, value_name = "FILE")]
@@ -50,10 +53,12 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
         .into());
     }
     if arguments.events {
-        let mut reader = recording(arguments)?;
+        return events(arguments);
+    }
+    if let Some(recording) = whole_record(arguments)? {
         return written(arguments, |out| {
-            let table = EventTable::new(out)?;
-            heaphint_memray::replay(&mut reader, table).finish()
+            let events = MemrayEvents::new(out, &recording.capture)?;
+            replayed(recording, events)?.finish()
         });
     }
     let figure = arguments.figure.of_stacks()?;
@@ -62,8 +67,8 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     written(arguments, |out| transform(out, &profile, format, &options))
 }
 
-/// The one capture whose events are wanted.
-fn recording(arguments: &Arguments) -> anyhow::Result<Box<Reader<'static>>> {
+/// Writes a row for each event of the one capture that is named.
+fn events(arguments: &Arguments) -> anyhow::Result<u8> {
     if arguments.format != Format::Parquet {
         return Err(Usage("events have the format parquet: leave out `--events`".to_owned()).into());
     }
@@ -71,9 +76,32 @@ fn recording(arguments: &Arguments) -> anyhow::Result<Box<Reader<'static>>> {
         return Err(Usage("the events of one capture make a table: name one capture".to_owned()).into());
     };
     match open(path)? {
-        Input::Memray(reader) if reader.header().file_format == FileFormat::AllAllocations => Ok(reader),
+        Input::Memray(mut reader) if reader.header().file_format == FileFormat::AllAllocations => {
+            written(arguments, |out| heaphint_memray::replay(&mut reader, EventTable::new(out)?).finish())
+        }
+        Input::Heaphint(capture) if capture.header.has(Mode::Record) => {
+            let recording = recording(path)?;
+            written(arguments, |out| replayed(recording, EventTable::new(out)?)?.finish())
+        }
         _ => Err(Usage(format!("{} has sums and no events: leave out `--events`", path.display())).into()),
     }
+}
+
+/// The full record that is to be written as a whole for Memray; anything else is made up from figures.
+fn whole_record(arguments: &Arguments) -> anyhow::Result<Option<Recording>> {
+    let [path] = arguments.part.captures() else { return Ok(None) };
+    if arguments.format != Format::Memray || !arguments.part.is_whole() || path.is_dir() {
+        return Ok(None);
+    }
+    match open(path)? {
+        Input::Heaphint(capture) if capture.header.has(Mode::Record) => Ok(Some(recording(path)?)),
+        _ => Ok(None),
+    }
+}
+
+/// Tells a record's events to a writer.
+fn replayed<E: Events>(recording: Recording, events: E) -> io::Result<E> {
+    heaphint_record::replay(recording, events).map(|(events, _)| events).map_err(io::Error::other)
 }
 
 /// Writes to where it was asked for.

@@ -25,7 +25,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use heaphint_format::Header;
+use heaphint_format::{Header, Mode, Status};
 
 pub use modes::Modes;
 pub use observer::Observer;
@@ -194,8 +194,22 @@ impl Launch {
             record_exit(capture, status)
                 .map_err(|error| LaunchError::Io(format!("cannot write {}: {error}", capture.display())))?;
         }
+        for capture in captures.iter().filter(|capture| is_complete(capture, pid)) {
+            // A full disk, say: then it stays as it is, which is as good to read.
+            let _ = heaphint_record::compact(capture);
+        }
         Ok(captures)
     }
+}
+
+/// Whether nobody writes a capture any more. `ended` is a process that has ended for certain; what another one has recorded is
+/// complete when it says so and is gone.
+fn is_complete(capture: &Path, ended: u32) -> bool {
+    output::header(capture).is_some_and(|header| {
+        let is_finished = header.status == Status::Finished as u32;
+        let is_gone = header.pid == ended || !Path::new(&format!("/proc/{}", header.pid)).exists();
+        is_gone && (is_finished || header.has(Mode::Record))
+    })
 }
 
 /// The exit code, as a shell would say it: 128 + N for signal N.

@@ -1,8 +1,9 @@
-//! The timeline while a program does not allocate: its processes are looked at from outside.
+//! The processes of a run, looked at from outside: the timeline while they do not allocate, and the log of full records.
 //!
 //! The tracer has no thread of its own in the program, so it takes samples only when the program allocates. Whoever
 //! started the program fills the gaps, in slots of the capture that the tracer keeps for this. The file is read and
-//! written with plain calls: it may shrink or go away at any moment.
+//! written with plain calls: it may shrink or go away at any moment. The log that a full record is written to is emptied
+//! while the program runs, so that it stays small.
 
 use std::fs::{File, OpenOptions};
 use std::mem::offset_of;
@@ -18,6 +19,8 @@ use heaphint_format::{
     Thinning,
 };
 
+use heaphint_record::Collector;
+
 use super::output::Captures;
 
 /// How much time passes between two looks for captures of new processes.
@@ -26,6 +29,9 @@ const SEARCH_EVERY: Duration = Duration::from_millis(500);
 const COARSEST_TIME: Duration = Duration::from_secs(2);
 /// How many samples are written together: a write takes as long as the sample.
 const SAMPLES_PER_WRITE: usize = 32;
+/// How much time passes between two looks into the log of a full record, when there was something and when not.
+const COLLECT_EVERY: Duration = Duration::from_millis(10);
+const COLLECT_IDLE: Duration = Duration::from_millis(50);
 const TICK: Duration = Duration::from_millis(TIMELINE_TICK_MS as u64);
 
 /// Observes the processes of a run until it is dropped.
@@ -64,12 +70,15 @@ fn observe(captures: &Captures, pid: u32, ended: &AtomicBool) {
     while !ended.load(Ordering::Relaxed) {
         processes.extend(search.new_ones());
         let now = SystemTime::now();
-        processes.retain_mut(|process| process.sample(process.elapsed_ms(now)).is_some());
+        let is_over = |process: &mut Process| process.sample(process.elapsed_ms(now)).is_none();
+        processes.extract_if(.., is_over).for_each(Process::end);
+        let collected = processes.iter_mut().filter_map(Process::collect).min();
         // Whoever wakes up a hundred times a second for nothing takes more of the processor than the samples.
         let next = processes.iter().map(|process| process.until_next(process.elapsed_ms(now))).min();
         let at_most = if search.has_found() { SEARCH_EVERY } else { TICK };
-        thread::park_timeout(next.unwrap_or(at_most).min(at_most));
+        thread::park_timeout(next.into_iter().chain(collected).min().unwrap_or(at_most).min(at_most));
     }
+    processes.into_iter().for_each(Process::end);
 }
 
 /// Finds the captures of new processes.
@@ -141,6 +150,8 @@ struct Process {
     written_stride: u32,
     /// Samples that are not in the capture yet, with their slots.
     pending: Vec<(usize, Sample)>,
+    /// Takes its events, while it is a full record and that works.
+    collector: Option<Collector>,
 }
 
 impl Process {
@@ -159,6 +170,8 @@ impl Process {
             && extent.pages as usize * PAGE >= TIMELINE_SLOTS * Sample::BYTES;
         has_slots.then_some(())?;
         Some(Self {
+            // Without it, the events stay where the process has put them.
+            collector: file.try_clone().and_then(|file| Collector::open(path, file)).ok().flatten(),
             file,
             statm: File::open(format!("/proc/{}/statm", header.pid)).ok()?,
             started_unix_ms: header.started_unix_ms,
@@ -204,6 +217,35 @@ impl Process {
             self.write()?;
         }
         Some(())
+    }
+
+    /// Takes the events that are ready; how long it is until there may be others. `None` when there are never any.
+    fn collect(&mut self) -> Option<Duration> {
+        match self.collector.as_mut()?.collect() {
+            Ok(0) => Some(COLLECT_IDLE),
+            Ok(_) => Some(COLLECT_EVERY),
+            Err(_) => {
+                self.collector = None;
+                None
+            }
+        }
+    }
+
+    /// Nobody observes it any more. If it has ended, its last events are taken.
+    fn end(mut self) {
+        let has_ended = || {
+            let mut header = [0; Header::BYTES];
+            self.file.read_exact_at(&mut header, 0).ok()?;
+            let is_recording = Header::decode(&header)?.status == Status::Recording as u32;
+            // What has ended and nobody has waited for has a size of nothing.
+            Some(!is_recording || rss_bytes(&self.statm).unwrap_or(0) == 0)
+        };
+        if has_ended() == Some(true)
+            && let Some(collector) = &mut self.collector
+        {
+            // What cannot be taken stays in the log.
+            let _ = collector.finish();
+        }
     }
 
     /// Puts the samples into the capture: as many at once as are side by side.

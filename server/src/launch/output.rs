@@ -195,6 +195,8 @@ fn make_room(path: &Path, overwrite: bool) -> Result<(), LaunchError> {
             shown(path)
         )));
     }
+    // What a run that was cut short has left beside it.
+    let _ = fs::remove_file(heaphint_record::events_path(path));
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
             Err(LaunchError::Io(format!("cannot overwrite {}: {}", shown(path), error.kind())))

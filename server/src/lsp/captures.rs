@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use heaphint_analysis::{Capture, Profile};
+use heaphint_analysis::Profile;
 use heaphint_format::Status;
 
 use crate::launch::header;
@@ -26,8 +26,8 @@ pub fn read(paths: &[PathBuf]) -> anyhow::Result<Profile> {
     let mut captures = Vec::new();
     let mut problem = None;
     for path in paths {
-        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()));
-        match bytes.and_then(|bytes| Ok(Capture::read(&bytes)?)) {
+        let capture = heaphint_record::read_capture(path);
+        match capture.with_context(|| format!("cannot read {}", path.display())) {
             Ok(capture) => captures.push(capture),
             Err(error) => problem = problem.or(Some(error)),
         }

@@ -4,6 +4,9 @@ use crate::record::{Word, record};
 
 /// [`Header::exit_status`] as long as nobody knows how the process ended.
 pub const EXIT_UNKNOWN: i32 = i32::MIN;
+/// In [`Header::version`]: the file is no image of the tables, but holds them packed behind its header. Those who read
+/// tables take it for a newer version, and the header is where they look for it.
+pub const COMPACT: u32 = 1 << 16;
 /// Entries of the extent directory.
 pub const MAX_EXTENTS: usize = 2 * crate::PAGE / size_of::<Extent>();
 
@@ -35,7 +38,7 @@ record! {
     Header [256] {
         /// [`crate::MAGIC`].
         magic: [u8; 8],
-        /// [`crate::VERSION`].
+        /// [`crate::VERSION`], with [`COMPACT`] in the finished form that is packed.
         version: u32,
         /// The process.
         pid: u32,

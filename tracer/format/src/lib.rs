@@ -24,6 +24,7 @@ extern crate alloc;
 
 mod header;
 mod journal;
+mod log;
 mod pending;
 #[cfg(feature = "read")]
 mod read;
@@ -36,13 +37,14 @@ mod totals;
 mod version_2;
 
 pub use header::{
-    EXIT_UNKNOWN, Extent, HEAP_BYTES_STEP, Header, MAX_EXTENTS, Mode, Origin, PROCESS_OFFSET, Process,
-    Status, StopReason, Text,
+    COMPACT, EXIT_UNKNOWN, Extent, HEAP_BYTES_STEP, Header, MAX_EXTENTS, Mode, Origin, PROCESS_OFFSET,
+    Process, Status, StopReason, Text,
 };
 pub use journal::{JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET, Journal, JournalEntry};
+pub use log::{LogEvent, LogRow, MOST_SITES, SEGMENT_BYTES, SEGMENT_ROWS, Segment, SegmentState};
 pub use pending::{AREA_EVENTS, Area, AreaState, Change, MOST_AREAS, NO_STAMP, PendingEvent, earliest};
 #[cfg(feature = "read")]
-pub use read::{Capture, ReadError};
+pub use read::{Capture, ReadError, Unlogged};
 pub use record::{Record, Word};
 pub use sampling::{ROUNDED_UP, Sampling, Weighed};
 pub use tables::{

@@ -9,6 +9,7 @@
 //! stamp is an event's last store; so the events that are pending are those from [`AreaState::applied`] on, as long
 //! as each stamp is higher than the one before it.
 
+use crate::log::LogEvent;
 use crate::record::{Record, Word, record};
 
 /// Events that fit into an area.
@@ -106,6 +107,22 @@ impl PendingEvent {
         self.what >> NUMBER_SHIFT | self.address >> ADDRESS_BITS << LOW_NUMBER_BITS
     }
 
+    /// As the log of a full record has it. `allocator` is that of its site, `thread` the index of the one that did it.
+    #[must_use]
+    #[inline]
+    pub const fn logged(&self, allocator: Option<crate::Allocator>, thread: u32) -> LogEvent {
+        let (site, address) = (self.site(), self.address());
+        let is_mapping = matches!(allocator, Some(crate::Allocator::Mmap | crate::Allocator::Mremap));
+        match self.change() {
+            Change::Allocated { bytes } if is_mapping => LogEvent::Mapped { site, address, bytes },
+            Change::Allocated { bytes } => LogEvent::Allocated { site, address, bytes },
+            Change::Freed { bytes, whole, temporary } if is_mapping => {
+                LogEvent::Unmapped { thread, address, bytes, last: whole, temporary }
+            }
+            Change::Freed { bytes, temporary, .. } => LogEvent::Freed { thread, address, bytes, temporary },
+        }
+    }
+
     /// What it does.
     #[must_use]
     #[inline]
@@ -137,8 +154,10 @@ pub struct Area {
     pub state: AreaState,
     /// The tracer's own: below which number the thread may write events. Means nothing to a reader.
     pub room: u64,
+    /// Index of the [`crate::Thread`] that has it; 0 for threads that share one.
+    pub thread: u64,
     /// Zero.
-    pub reserved: [u64; 5],
+    pub reserved: [u64; 4],
     /// The ring.
     pub events: [PendingEvent; AREA_EVENTS],
 }
@@ -163,14 +182,16 @@ impl Record for Area {
         for (event, record) in events.iter_mut().zip(records.chunks_exact(PendingEvent::BYTES)) {
             *event = PendingEvent::decode(record)?;
         }
-        let (room, reserved) = (u64::decode(header.get(16..)?)?, Word::decode(header.get(24..)?)?);
-        Some(Self { state: AreaState::decode(header)?, room, reserved, events })
+        let (room, thread) = (u64::decode(header.get(16..)?)?, u64::decode(header.get(24..)?)?);
+        let reserved = Word::decode(header.get(32..)?)?;
+        Some(Self { state: AreaState::decode(header)?, room, thread, reserved, events })
     }
     fn encode(&self, out: &mut [u8]) -> Option<()> {
         let (header, records) = out.get_mut(..Self::BYTES)?.split_at_mut_checked(EVENTS_OFFSET)?;
         self.state.encode(header)?;
         self.room.encode(header.get_mut(16..)?)?;
-        self.reserved.encode(header.get_mut(24..)?)?;
+        self.thread.encode(header.get_mut(24..)?)?;
+        self.reserved.encode(header.get_mut(32..)?)?;
         let records = records.chunks_exact_mut(PendingEvent::BYTES);
         self.events.iter().zip(records).try_for_each(|(event, record)| event.encode(record))
     }
@@ -232,7 +253,8 @@ mod tests {
         let mut area = Area {
             state: AreaState { applied: 100, stamp: 7 },
             room: 164,
-            reserved: [0, 1, 2, 3, 4],
+            thread: 0,
+            reserved: [1, 2, 3, 4],
             events: [PendingEvent::default(); AREA_EVENTS],
         };
         area.events[100 % AREA_EVENTS] = PendingEvent { stamp: 8, ..PendingEvent::default() };

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 
 use crate::{
     Area, AreaState, Change, Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Fold, Header, JOURNAL_ENTRIES,
-    JOURNAL_ENTRIES_OFFSET, JOURNAL_OFFSET, JournalEntry, MAGIC, MAX_EXTENTS, MOST_AREAS, NO_PLACE, NO_STAMP,
-    PAGE, PROCESS_OFFSET, Pending, Place, Process, Record, Sample, SetNode, Site, Stack, Status, Table, Text,
-    Thinning, Thread, Totals, VERSION, Word, earliest, version_2,
+    JOURNAL_ENTRIES_OFFSET, JOURNAL_OFFSET, JournalEntry, LogEvent, MAGIC, MAX_EXTENTS, MOST_AREAS, NO_PLACE,
+    NO_STAMP, PAGE, PROCESS_OFFSET, Pending, PendingEvent, Place, Process, Record, Sample, SetNode, Site,
+    Stack, Status, Table, Text, Thinning, Thread, Totals, VERSION, Word, earliest, version_2,
 };
 
 /// Why bytes are no capture.
@@ -214,16 +214,7 @@ impl Capture {
 
     /// Applies the events that do not stand in the tables yet, in their order.
     fn apply_pending(&mut self, sets: &mut [SetNode], areas: &[Area]) {
-        let mut taken: Vec<AreaState> = areas.iter().map(|area| area.state).collect();
-        let next = |(area, taken): (&Area, &AreaState)| area.event(taken.applied, taken.stamp);
-        let stamp_of = |pair: (&Area, &AreaState)| next(pair).map_or(NO_STAMP, |event| event.stamp);
-        while let Some((at, until)) = earliest(areas.iter().zip(&taken).map(stamp_of)) {
-            let (Some(area), Some(taken)) = (areas.get(at), taken.get_mut(at)) else { break };
-            while let Some(event) = next((area, taken)).filter(|event| event.stamp <= until) {
-                self.apply(sets, event.site(), event.change());
-                *taken = AreaState { applied: taken.applied.wrapping_add(1), stamp: event.stamp };
-            }
-        }
+        pending_events(areas, |_, event| self.apply(sets, event.site(), event.change()));
     }
 
     /// Applies an event.
@@ -329,6 +320,50 @@ impl Capture {
     }
 }
 
+/// Gives the pending events of all areas in their order.
+fn pending_events(areas: &[Area], mut tell: impl FnMut(&Area, PendingEvent)) {
+    let mut taken: Vec<AreaState> = areas.iter().map(|area| area.state).collect();
+    let next = |(area, taken): (&Area, &AreaState)| area.event(taken.applied, taken.stamp);
+    let stamp_of = |pair: (&Area, &AreaState)| next(pair).map_or(NO_STAMP, |event| event.stamp);
+    while let Some((at, until)) = earliest(areas.iter().zip(&taken).map(stamp_of)) {
+        let (Some(area), Some(taken)) = (areas.get(at), taken.get_mut(at)) else { break };
+        while let Some(event) = next((area, taken)).filter(|event| event.stamp <= until) {
+            tell(area, event);
+            *taken = AreaState { applied: taken.applied.wrapping_add(1), stamp: event.stamp };
+        }
+    }
+}
+
+/// What a full record has beside its log, while its process has not stopped recording.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unlogged {
+    /// How many events were applied to the tables: so many of the log count.
+    pub applied: u64,
+    /// The pending events, which come after them.
+    pub events: Vec<LogEvent>,
+}
+
+impl Unlogged {
+    /// From the bytes of a file that [`Capture::read`] reads.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let fixed = bytes.get(..FIXED_BYTES)?;
+        let mut tables = Tables::collect(bytes, fixed, Header::decode(fixed)?);
+        tables.undo_journal();
+        let header = Header::decode(&tables.fixed)?;
+        let mut damaged = false;
+        let areas: Vec<Area> = tables.records(Table::Areas, &header, &mut damaged);
+        let sites: Vec<Site> = tables.records(Table::Sites, &header, &mut damaged);
+        let applied = areas.iter().fold(0u64, |sum, area| sum.wrapping_add(area.state.applied));
+        let mut events = Vec::new();
+        pending_events(&areas, |area, event| {
+            let allocator = sites.get(event.site() as usize).and_then(Site::allocator);
+            events.push(event.logged(allocator, area.thread as u32));
+        });
+        Some(Self { applied, events })
+    }
+}
+
 /// The fixed part and the concatenated extents of each table, as far as the file has them.
 struct Tables {
     fixed: Vec<u8>,
@@ -344,6 +379,9 @@ impl Tables {
         let mut pages_left = bytes.len() / PAGE + 1;
         for entry in directory.chunks_exact(Extent::BYTES).take(extents) {
             let Some(extent) = Extent::decode(entry) else { break };
+            if extent.table == Table::Log as u32 {
+                continue;
+            }
             // Extents never overlap, so together they are no longer than the file: this bounds a hostile one.
             let pages = (extent.pages as usize).min(pages_left);
             pages_left -= pages;

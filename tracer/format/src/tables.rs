@@ -32,10 +32,13 @@ pub enum Table {
     Folds = 10,
     /// [`crate::Area`]: one for each thread that lives.
     Areas = 11,
+    /// [`crate::Segment`]s with their [`crate::LogRow`]s, in full records only. It has no length: each segment says itself
+    /// what it holds, and who reads the tables leaves it out.
+    Log = 12,
 }
 
 impl Table {
-    /// All tables that have extents.
+    /// All tables that a [`crate::Capture`] is made of.
     pub const ALL: [Self; 11] = [
         Self::Strings,
         Self::Codes,

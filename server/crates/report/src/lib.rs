@@ -29,7 +29,7 @@ pub use findings::{
 };
 pub use imports::{ImportsView, imports_json, imports_text};
 pub use lines::{LinesOptions, Source, lines_json, lines_text};
-pub use page::{MOST_BYTES, PageOptions, page_html};
+pub use page::{HISTORY_ENTRIES, MOST_BYTES, PageOptions, page_html};
 pub use records::records_text;
 pub use session::session_text;
 pub use sources::{ReadSource, SourceLines, Sources};
@@ -37,5 +37,5 @@ pub use stats::{StatsOptions, process_text, stats_json, stats_text};
 pub use summary::{SummarySort, SummaryView, row_place, summary_json, summary_text};
 pub use table::{TableSort, TableView, table_json, table_text};
 pub use text::{Look, duration, grouped, printable, share, short_path};
-pub use transform::{EventTable, Format, TransformOptions, transform};
+pub use transform::{EventTable, Format, MemrayEvents, TransformOptions, transform};
 pub use tree::{TreeView, frame_place, tree_json, tree_text};

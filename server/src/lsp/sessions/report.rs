@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use heaphint_analysis::Figure;
-use heaphint_report::{PageOptions, Source, page_html};
+use heaphint_analysis::records::History;
+use heaphint_report::{HISTORY_ENTRIES, PageOptions, Source, page_html};
 use lsp_types::{MessageType, ShowDocumentParams, Url};
 
 use super::commands::session;
@@ -20,13 +21,14 @@ use crate::lsp::server::Server;
 /// # Errors
 /// One sentence when there is no such session or the page cannot be written.
 pub fn write(server: &Arc<Server>, params: &SessionParams) -> anyhow::Result<ReportResponse> {
-    let results = if params.session.is_some() {
+    let (results, history) = if params.session.is_some() {
         let (root, stored) = session(server, params)?;
         let settings = server.state().settings.clone();
-        Arc::new(load(&stored.captures, &root, &settings.path_mappings)?)
+        let results = load(&stored.captures, &root, &settings.path_mappings)?;
+        (Arc::new(results), stored.captures.first().and_then(|first| history(first)))
     } else {
         let shown = server.state().run_of(params.uri.as_ref());
-        shown.context("nothing was profiled yet: profile a file first")?
+        (shown.context("nothing was profiled yet: profile a file first")?, None)
     };
     let path = page_path(&results)?;
     let mut out = BufWriter::new(tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new("/")))?);
@@ -40,6 +42,7 @@ pub fn write(server: &Arc<Server>, params: &SessionParams) -> anyhow::Result<Rep
         source: Some(&source),
         figure: Figure::Peak,
         earlier: None,
+        history: history.as_ref(),
     };
     page_html(&mut out, &results.profile, &options)?;
     out.flush()?;
@@ -49,6 +52,12 @@ pub fn write(server: &Arc<Server>, params: &SessionParams) -> anyhow::Result<Rep
     let (server, page) = (server.clone(), uri.clone());
     tokio::spawn(async move { show(&server, page).await });
     Ok(ReportResponse { uri })
+}
+
+/// How a process came to its figures, if it was recorded in full.
+fn history(capture: &Path) -> Option<History> {
+    let recording = heaphint_record::Recording::open(capture).ok()?;
+    heaphint_record::read_history(recording, 1, HISTORY_ENTRIES).ok().map(|(_, history)| history)
 }
 
 /// Where the page of a run is: beside its captures, and gone with them.

@@ -1,7 +1,7 @@
 //! Applies events to the tables, with the rules of the capture format: see [`heaphint_format::Totals`] and
 //! [`heaphint_format::SetNode`].
 
-use heaphint_format::{Change, Header, NO_PLACE, Pending, Totals};
+use heaphint_format::{Change, Header, NO_PLACE, Pending, Site, Totals};
 
 use super::tables::Tables;
 
@@ -50,6 +50,42 @@ impl Counters {
         let site = &mut tables.sites[site as usize];
         let place = tables.places.get_mut(site.place as usize);
         self.totals.apply(site, place, change, now_ms, || {});
+    }
+
+    /// Forgets everything but what is live, from which a part of the recording begins: its peak, maxima and sums.
+    pub fn begin_anew(&mut self, tables: &mut Tables) {
+        self.move_to(tables, 0);
+        tables.places.iter_mut().for_each(|place| place.max_bytes = place.live_bytes);
+        for site in &mut tables.sites {
+            *site = Site {
+                live_bytes: site.live_bytes,
+                live_count: site.live_count,
+                stack: site.stack,
+                set: site.set,
+                thread_and_allocator: site.thread_and_allocator,
+                place: site.place,
+                ..Site::default()
+            };
+        }
+        // The root has no places, so what is pending there belongs to nobody.
+        let header =
+            Header { current_bytes: self.live_bytes(), smallest_bytes: u64::MAX, ..Header::default() };
+        self.totals = Totals::new(&header, Pending::default());
+    }
+
+    /// Puts what every site had at the peak into it, so that what is live may be changed.
+    pub fn close_peak(&mut self, tables: &mut Tables, now_ms: u32) {
+        let totals = &mut self.totals;
+        if totals.peak_state.is_multiple_of(2) {
+            totals.peak_bytes = totals.current_bytes;
+            totals.peak_state = totals.peak_state.wrapping_add(1);
+            totals.peak_ms = now_ms;
+        }
+        for site in tables.sites.iter_mut().filter(|site| site.epoch != totals.peak_state) {
+            site.peak_bytes = site.live_bytes;
+            site.peak_count = site.live_count;
+            site.epoch = totals.peak_state;
+        }
     }
 
     /// Makes `to` the current set: applies what is pending at each set that is left, up to the lowest common ancestor.

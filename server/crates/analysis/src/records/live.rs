@@ -85,10 +85,16 @@ impl LiveBlocks {
 
     /// Every live block, in no order.
     pub fn iter(&self) -> impl Iterator<Item = Block> {
+        self.iter_with_addresses().map(|(_, block)| block)
+    }
+
+    /// Every live block with its address, in no order.
+    pub fn iter_with_addresses(&self) -> impl Iterator<Item = (u64, Block)> {
         let slots = self.shards.iter().flat_map(|shard| &shard.slots).filter(|slot| slot.site != VACANT);
         slots.map(|slot| {
-            let large = self.large.get(&(slot.address_and_stamp & ADDRESS)).filter(|_| slot.bytes == LARGE);
-            slot.block(large.copied())
+            let address = slot.address_and_stamp & ADDRESS;
+            let large = self.large.get(&address).filter(|_| slot.bytes == LARGE);
+            (address, slot.block(large.copied()))
         })
     }
 

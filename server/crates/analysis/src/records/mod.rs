@@ -10,6 +10,7 @@ mod counters;
 mod history;
 mod live;
 mod ranges;
+mod recount;
 mod tables;
 mod temporary;
 #[cfg(test)]
@@ -17,4 +18,5 @@ mod tests;
 
 pub use aggregator::{Aggregator, Allocation, Events, Totals};
 pub use history::{Amount, Change, History, Lifetime, Tick};
+pub use recount::{Interval, Recount};
 pub use tables::{FunctionId, Program, StackId, Tables, ThreadId};

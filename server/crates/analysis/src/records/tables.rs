@@ -69,13 +69,13 @@ pub struct Program {
 /// Names, functions, stacks, threads, sites and places, each once.
 #[derive(Default)]
 pub struct Tables {
-    strings: Vec<u8>,
+    pub(super) strings: Vec<u8>,
     texts: FxHashMap<String, Text>,
-    codes: Vec<Code>,
+    pub(super) codes: Vec<Code>,
     functions: FxHashMap<(Text, Text, u32), FunctionId>,
-    stacks: Vec<Stack>,
+    pub(super) stacks: Vec<Stack>,
     stack_index: HashTable<u32>,
-    threads: Vec<Thread>,
+    pub(super) threads: Vec<Thread>,
     tids: FxHashMap<u64, ThreadId>,
     site_index: FxHashMap<(u32, u32), u32>,
     place_index: FxHashMap<(u32, Text, u32, Text), u32>,
@@ -135,7 +135,7 @@ impl Tables {
     }
 
     /// The set of project lines and functions on a new stack.
-    fn set(&mut self, caller: StackId, function: FunctionId, line: u32) -> u32 {
+    pub(super) fn set(&mut self, caller: StackId, function: FunctionId, line: u32) -> u32 {
         let outer = self.stacks.get(caller.index()).map_or(0, |stack| stack.set);
         let Some(code) = self.codes.get(function.index()).copied() else { return outer };
         if code.in_project == 0 {
@@ -160,7 +160,7 @@ impl Tables {
         })
     }
 
-    fn place(&mut self, kind: PlaceKind, file: Text, line: u32, name: Text) -> u32 {
+    pub(super) fn place(&mut self, kind: PlaceKind, file: Text, line: u32, name: Text) -> u32 {
         let next = self.places.len() as u32;
         *self.place_index.entry((kind as u32, file, line, name)).or_insert_with(|| {
             let kind = kind as u32;

@@ -349,3 +349,84 @@ fn sums_give_a_profile_that_says_what_it_lacks() {
     assert_eq!((line.self_figures.peak_bytes, line.self_figures.max_bytes), (200, 200));
     assert_eq!(profile.timeline().len(), 3);
 }
+
+/// Two sites of two lines; what happens to them is written down below, moment by moment.
+fn two_sites() -> Capture {
+    let mut made = crate::hand_made::HandMade::default();
+    let code = made.code("f", "app.py", 1);
+    for line in [2, 3] {
+        let stack = made.stack(0, code, line);
+        made.site(stack, 0, 0, 0, 0);
+    }
+    made.header.elapsed_ms = 50;
+    made.capture()
+}
+
+fn recounted(interval: Option<Interval>, window: usize) -> Capture {
+    let capture = two_sites();
+    let recount = Recount::new(&capture, window);
+    let mut recount = match interval {
+        Some(interval) => recount.within(interval),
+        None => recount,
+    };
+    recount.allocated(0, 1000);
+    recount.time(10);
+    recount.allocated(1, 300);
+    recount.allocated(0, 20);
+    recount.freed(1, false);
+    recount.time(20);
+    recount.freed(0, false);
+    recount.allocated(1, 7);
+    recount.time(30);
+    recount.freed(2, false);
+    recount.allocated(1, 5000);
+    recount.time(40);
+    recount.unmapped(4, 4000, false, false);
+    recount.unmapped(4, 1000, true, true);
+    recount.finish(&capture).0
+}
+
+#[test]
+fn a_part_has_its_own_peak_and_what_it_left_behind() {
+    let figures = |capture: &Capture| {
+        assert!(!capture.damaged);
+        let of = |site: &heaphint_format::Site| {
+            (site.peak_bytes, site.live_bytes, site.allocated_bytes, site.allocated_count)
+        };
+        (capture.header.peak_bytes, of(&capture.sites[0]), of(&capture.sites[1]))
+    };
+    let whole = recounted(None, 1);
+    assert_eq!(figures(&whole), (5007, (0, 0, 1020, 2), (5007, 7, 5307, 3)));
+    assert_eq!(whole.sites[1].temporary_bytes, 1000);
+    assert_eq!(recounted(None, 2).sites[1].temporary_bytes, 1300, "freed before two further allocations");
+
+    let part = |from_ms, to_ms| figures(&recounted(Some(Interval { from_ms, to_ms }), 1));
+    // At 10 ms 1000 bytes are live already; 20 of what is allocated until 19 ms are not freed by then.
+    assert_eq!(part(10, 19), (1320, (1020, 20, 20, 1), (300, 0, 300, 1)));
+    // The block of 1000 is freed, though it was allocated before.
+    assert_eq!(part(20, 29), (1020, (1020, 0, 0, 0), (0, 7, 7, 1)));
+    assert_eq!(part(0, 9), (1000, (1000, 1000, 1000, 1), (0, 0, 0, 0)));
+    assert_eq!(part(41, 45).2, (7, 0, 0, 0));
+}
+
+#[test]
+fn old_allocations_are_found_again() {
+    let capture = two_sites();
+    let mut recount = Recount::new(&capture, 1).with_history(1000);
+    recount.allocated(0, 11);
+    for serial in 1..200_000 {
+        recount.allocated(1, 3);
+        if serial % 500 == 0 {
+            recount.time(serial / 500);
+        }
+        if serial != 77 {
+            recount.freed(u64::from(serial), true);
+        }
+    }
+    recount.freed(0, false);
+    recount.freed(0, false);
+    let (counted, history) = recount.finish(&capture);
+    let live: Vec<_> = counted.sites.iter().map(|site| (site.live_bytes, site.live_count)).collect();
+    assert_eq!(live, [(0, 0), (3, 1)]);
+    assert_eq!(history.kept_within(0, history.ticks.len() - 1)[&1], Amount { bytes: 3, count: 1 });
+}

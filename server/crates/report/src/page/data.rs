@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::PageOptions;
 use super::columns::Columns;
 use super::document::Section;
+use super::history::{self, HistoryCounts};
 use super::places::{Place, functions, lines};
 use super::sources::texts;
 use super::trim::{Trimmed, trim};
@@ -117,6 +118,9 @@ struct Meta<'a> {
     /// Why figures are not exact, by the number that stands beside them.
     inexact: [Option<&'static str>; REASONS],
     counts: Counts,
+    /// Only of a full record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<HistoryCounts>,
 }
 
 /// The earlier of two runs.
@@ -244,7 +248,7 @@ pub fn sections(profile: &Profile, options: &PageOptions<'_>, bounds: &Bounds) -
     let joined = names.function_named("smaller stacks", "", 0);
 
     let mut columns = Columns::default();
-    let (nodes, frames, rows) =
+    let (nodes, frames, rows, row_of) =
         tree(&mut columns, &graph, &trimmed, &mut names, &mut allocators, [outside, joined]);
     let processes = timelines(&mut columns, profile.processes(), bounds.samples);
     let earlier = options.earlier.map(|earlier| {
@@ -260,6 +264,9 @@ pub fn sections(profile: &Profile, options: &PageOptions<'_>, bounds: &Bounds) -
         Place::write(&mut places, lines(profile, options.earlier), &mut names, bounds.places, of_both);
     let (functions, functions_seen) =
         Place::write(&mut places, functions(profile, options.earlier), &mut names, bounds.places, of_both);
+
+    let mut history = Columns::default();
+    let history_counts = options.history.map(|it| history::write(&mut history, it, &row_of));
 
     let source = options.source.map_or_else(Vec::new, |source| {
         texts(profile, source, &|path| names.files.0.get(path).copied(), bounds.source)
@@ -318,16 +325,19 @@ pub fn sections(profile: &Profile, options: &PageOptions<'_>, bounds: &Bounds) -
             functions_left_out: functions_seen - functions,
             lines_seen,
         },
+        history: history_counts,
     };
     Ok(vec![
         Section::new("data-meta", &serde_json::to_vec(&meta)?)?,
         Section::new("data-graph", columns.bytes())?,
         Section::new("data-places", places.bytes())?,
+        Section::new("data-history", history.bytes())?,
         Section::new("data-source", &serde_json::to_vec(&source)?)?,
     ])
 }
 
-/// Writes frames, nodes and sites. Returns how many nodes, frames and sites there are.
+/// Writes frames, nodes and sites. Returns how many nodes, frames and sites there are, and which of these each site of
+/// the graph became a part of.
 fn tree<'a>(
     columns: &mut Columns,
     graph: &'a Graph<'a>,
@@ -335,7 +345,7 @@ fn tree<'a>(
     names: &mut Names<'a>,
     allocators: &mut Numbers<&'static str>,
     [outside, joined]: [u32; 2],
-) -> (usize, usize, usize) {
+) -> (usize, usize, usize, Vec<u32>) {
     let mut frames = Numbers::new();
     let root = frames.of((outside, 0, Run::Later));
     // Of each node its parent and frame. What is no node of the graph comes after those that are.
@@ -367,6 +377,7 @@ fn tree<'a>(
             row(site, node, names, allocators)
         })
         .collect();
+    let keys: Vec<_> = rows.iter().map(Row::key).collect();
     rows.sort_by_key(Row::key);
     rows.dedup_by(|later, held| {
         let is_same = later.key() == held.key();
@@ -392,7 +403,9 @@ fn tree<'a>(
     for class in 0..rows.first().map_or(0, |row| row.sizes.len()) {
         columns.add(rows.iter().map(|row| row.sizes[class]));
     }
-    (nodes.len(), frames.1.len(), rows.len())
+    let row_of =
+        keys.iter().map(|key| rows.binary_search_by_key(key, Row::key).unwrap_or(0) as u32).collect();
+    (nodes.len(), frames.1.len(), rows.len(), row_of)
 }
 
 fn row<'a>(

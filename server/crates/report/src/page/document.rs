@@ -12,10 +12,11 @@ use flate2::write::ZlibEncoder;
 use sha2::{Digest, Sha256};
 
 /// Own modules, each after those that it imports.
-const MODULES: [&str; 19] = [
+const MODULES: [&str; 20] = [
     include_str!("assets/element.js"),
     include_str!("assets/format.js"),
     include_str!("assets/data.js"),
+    include_str!("assets/interval.js"),
     include_str!("assets/figures.js"),
     include_str!("assets/model.js"),
     include_str!("assets/tree.js"),

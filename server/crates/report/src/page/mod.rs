@@ -7,6 +7,7 @@
 mod columns;
 mod data;
 mod document;
+mod history;
 mod places;
 mod sources;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod trim;
 
 use std::io::{self, Write};
 
+use heaphint_analysis::records::History;
 use heaphint_analysis::{Diff, Figure, Profile};
 
 use crate::sources::ReadSource;
@@ -22,6 +24,8 @@ use data::Bounds;
 
 /// Size that a page never exceeds, bytes.
 pub const MOST_BYTES: usize = 10_000_000;
+/// Changes and lifetimes that the history of a page should have at most: they are a good part of its size.
+pub const HISTORY_ENTRIES: usize = 200_000;
 /// What the markup, the scripts and the styles need of it at most.
 const FRAME_BYTES: usize = 400_000;
 
@@ -35,6 +39,8 @@ pub struct PageOptions<'a> {
     pub figure: Figure,
     /// The comparison with an earlier run, for a page of two runs.
     pub earlier: Option<&'a Diff<'a>>,
+    /// How the first process came to its figures, if it was recorded in full: then any part of its time can be chosen.
+    pub history: Option<&'a History>,
 }
 
 /// Writes the page.

@@ -15,7 +15,7 @@ use crate::Source;
 const MIB: u64 = 1 << 20;
 
 fn options<'a>(version: &str, source: Option<&'a ReadSource<'a>>) -> PageOptions<'a> {
-    PageOptions { version: version.to_owned(), source, figure: Figure::Peak, earlier: None }
+    PageOptions { version: version.to_owned(), source, figure: Figure::Peak, earlier: None, history: None }
 }
 
 fn page(profile: &Profile, source: Option<&ReadSource<'_>>) -> String {

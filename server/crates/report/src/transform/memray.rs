@@ -129,7 +129,7 @@ pub fn write(out: &mut dyn Write, profile: &Profile, samples: &Samples<'_>) -> i
     Ok(())
 }
 
-fn header(profile: &Profile, samples: &Samples<'_>, records: u64) -> Header {
+pub(super) fn header(profile: &Profile, samples: &Samples<'_>, records: u64) -> Header {
     let session = profile.session();
     let start = i64::try_from(session.started_unix_ms).unwrap_or(i64::MAX);
     let files = &samples.graph.files;
@@ -173,7 +173,7 @@ fn standard_library(file: &str) -> Option<&str> {
 }
 
 /// Memray numbers threads from 1.
-fn tid(thread: u32) -> u64 {
+pub(super) fn tid(thread: u32) -> u64 {
     u64::from(thread) + 1
 }
 

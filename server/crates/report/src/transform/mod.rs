@@ -8,6 +8,7 @@ mod csv;
 mod gprof2dot;
 mod heapprofile;
 mod memray;
+mod memray_events;
 mod parquet;
 mod pprof;
 mod samples;
@@ -20,6 +21,7 @@ use std::io::{self, Write};
 
 use heaphint_analysis::{Figure, Profile, Selection};
 
+pub use self::memray_events::MemrayEvents;
 pub use self::parquet::EventTable;
 use samples::Samples;
 

@@ -2,7 +2,7 @@
  * Tabs, choices and filters around the views.
  */
 import { byId, element, fill } from "./element.js";
-import { FIGURES, stackFigure } from "./figures.js";
+import { FIGURES, knownFigure } from "./figures.js";
 import { isDark } from "./colours.js";
 
 const THEME_KEY = "heaphint-theme";
@@ -60,7 +60,7 @@ export class Controls {
       byId(name).addEventListener("change", (event) => state.set({ [name]: event.target.checked ? on : off }));
     }
     byId("search").addEventListener("input", (event) => state.set({ search: event.target.value }));
-    byId("clear-filters").addEventListener("click", () => state.set({ thread: "", process: "", module: "", allocator: "" }));
+    byId("clear-filters").addEventListener("click", () => state.set({ thread: "", process: "", module: "", allocator: "", from: "", to: "" }));
     byId("filters-toggle").addEventListener("click", () => this.#toggleFilters());
     byId("help").addEventListener("click", () => byId("help-dialog").showModal());
     byId("help-close").addEventListener("click", () => byId("help-dialog").close());
@@ -119,10 +119,11 @@ export class Controls {
       tab.tabIndex = chosen ? 0 : -1;
       if (chosen) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
     }
-    // Stacks have no maximum of their own, and a maximum has no count.
-    const max = byId("figure").querySelector("[value=max]");
-    max.disabled = state.view === "flame";
-    if (state.view === "flame") byId("figure").value = stackFigure(state.figure);
+    // Stacks have no maximum of their own, and a maximum has no count. Of a part of the time not all figures are known.
+    for (const option of byId("figure").options) {
+      option.disabled = knownFigure(option.value, selection.interval) !== option.value || (option.value === "max" && state.view === "flame");
+    }
+    byId("figure").value = state.view === "flame" ? this.app.shownFigure() : this.app.figure();
     const isTable = state.view === "table" && !this.app.model.earlier;
     byId("unit").disabled = isTable || (state.view === "source" && state.figure === "max");
     byId("clear-filters").hidden = selection.isAll;

@@ -100,10 +100,11 @@ function readEarlier(meta, places, length) {
 
 /** Everything but the source texts, as plain arrays. */
 export async function loadData() {
-  const [meta, graphBytes, placeBytes] = await Promise.all([
+  const [meta, graphBytes, placeBytes, historyBytes] = await Promise.all([
     jsonOf("data-meta"),
     bytesOf("data-graph"),
     bytesOf("data-places"),
+    bytesOf("data-history"),
   ]);
   const { counts } = meta;
   const graph = new Columns(graphBytes);
@@ -145,7 +146,29 @@ export async function loadData() {
     ownMax: unknownMaxima(counts.functions),
     ...readEarlier(meta, places, counts.functions),
   };
-  return { meta, frames, nodes, sites, timelines, earlierTimelines, lines, functions };
+  const history = meta.history ? readHistory(new Columns(historyBytes), meta.history) : null;
+  return { meta, frames, nodes, sites, timelines, earlierTimelines, lines, functions, history };
+}
+
+/** What happened to each site over time: see `page/history.rs`. */
+function readHistory(columns, counts) {
+  const { ticks, changes, lifetimes } = counts;
+  return {
+    ticks: { end: columns.readRising(ticks, Float64Array), peak: columns.read(ticks, Float64Array) },
+    changes: {
+      tick: columns.readRising(changes),
+      site: columns.read(changes),
+      bytes: columns.read(changes, Float64Array),
+      count: columns.read(changes, Float64Array),
+    },
+    lifetimes: {
+      site: columns.readRising(lifetimes),
+      allocated: columns.read(lifetimes),
+      freed: columns.read(lifetimes),
+      bytes: columns.read(lifetimes, Float64Array),
+      count: columns.read(lifetimes, Float64Array),
+    },
+  };
 }
 
 /** The source texts: by file, `{changed, lines}`, where `lines` maps a number to its text, and `whole` tells whether all are there. */

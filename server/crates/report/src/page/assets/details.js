@@ -3,7 +3,7 @@
  */
 import { SUMS } from "./data.js";
 import { bar, element, fill } from "./element.js";
-import { EARLIER, FIGURES, figureNamed, LATER } from "./figures.js";
+import { EARLIER, FIGURES, figureNamed, knownFigure, LATER } from "./figures.js";
 import { amount, counted, difference, exactly, grouped, share, size } from "./format.js";
 import { exactness, lineIndex } from "./places.js";
 import { BELOW, OUTSIDE, OWN } from "./tree.js";
@@ -18,14 +18,15 @@ export function sumsOf(model, selection, relation, figure, run = LATER) {
   const { sites } = model;
   const zero = () => Object.fromEntries(SUMS.map((name) => [name, { bytes: 0, count: 0 }]));
   const sums = { total: zero(), own: zero(), sizes: sites.sizes.map(() => 0), threads: new Map(), allocators: new Map() };
-  const weights = sites.sums[figure].bytes;
+  const weights = selection.sums(figure).bytes;
+  const columns = SUMS.map((name) => [name, selection.sums(name)]);
   const add = (map, key, value) => map.set(key, (map.get(key) ?? 0) + value);
   for (let site = 0; site < sites.node.length; site++) {
     const how = relation(site);
     if (how === OUTSIDE || !selection.has(site, run)) continue;
-    for (const name of SUMS) {
+    for (const [name, column] of columns) {
       for (const unit of ["bytes", "count"]) {
-        const value = sites.sums[name][unit][site];
+        const value = column[unit][site];
         sums.total[name][unit] += value;
         if (how === OWN) sums.own[name][unit] += value;
       }
@@ -115,7 +116,8 @@ export class Details {
   }
 
   #stackTable(sums, totalOnly, shown) {
-    const rows = SUMS.map((name) => {
+    const { interval } = this.app.selection;
+    const rows = SUMS.filter((name) => knownFigure(name, interval) === name).map((name) => {
       const figure = figureNamed(name);
       const cells = [sums.total[name].bytes, sums.total[name].count, sums.own[name].bytes];
       return element(

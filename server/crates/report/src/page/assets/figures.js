@@ -1,6 +1,7 @@
 /**
  * Which figure is meant, and of which part of the run.
  */
+import { OF_PARTS } from "./interval.js";
 
 /** The figures, in the order in which reports show them. `what` goes behind an amount. */
 export const FIGURES = [
@@ -25,6 +26,11 @@ export function stackFigure(name) {
 export const LATER = 0;
 export const EARLIER = 1;
 
+/** The figure that is meant where only some are known: of a part of the time, the peak stands for the others. */
+export function knownFigure(name, interval) {
+  return interval === null || OF_PARTS.includes(name) ? name : "peak";
+}
+
 /** What the filters of a state leave of the run. */
 export class Selection {
   constructor(model, state) {
@@ -34,12 +40,23 @@ export class Selection {
     this.process = number(state.process);
     this.module = number(state.module);
     this.allocator = number(state.allocator);
-    this.key = [state.thread, state.process, state.module, state.allocator].join("/");
+    this.interval = model.history && state.from !== "" ? model.interval(Number(state.from), Number(state.to)) : null;
+    this.key = [state.thread, state.process, state.module, state.allocator, this.interval?.first, this.interval?.last].join("/");
   }
 
   /** Whether it is the whole run. */
   get isAll() {
-    return this.thread === null && this.process === null && this.module === null && this.allocator === null;
+    return !this.isFiltered && this.interval === null;
+  }
+
+  /** Whether some sites are left out. */
+  get isFiltered() {
+    return this.thread !== null || this.process !== null || this.module !== null || this.allocator !== null;
+  }
+
+  /** Bytes and count of each site, whether it is filtered out or not. */
+  sums(figure) {
+    return this.interval === null ? this.model.sites.sums[figure] : this.interval.sums(figure);
   }
 
   has(site, run = LATER) {
@@ -55,8 +72,8 @@ export class Selection {
 
   /** What each site counts for in a run; 0 for those that are filtered out, and for those of the other run. */
   weights(figure, unit, run = LATER) {
-    const all = this.model.sites.sums[stackFigure(figure)][unit];
-    if (this.isAll && !this.model.earlier) return all;
+    const all = this.sums(stackFigure(figure))[unit];
+    if (!this.isFiltered && !this.model.earlier) return all;
     return all.map((value, site) => (this.has(site, run) ? value : 0));
   }
 

@@ -5,7 +5,7 @@ import { Controls, setUpTheme } from "./controls.js";
 import { loadData, loadSources } from "./data.js";
 import { Details } from "./details.js";
 import { byId, fill } from "./element.js";
-import { EARLIER, LATER, Selection, stackFigure } from "./figures.js";
+import { EARLIER, knownFigure, LATER, Selection, stackFigure } from "./figures.js";
 import { FlameView } from "./flame.js";
 import { difference, printable, size } from "./format.js";
 import { MemoryView } from "./memory.js";
@@ -37,17 +37,22 @@ class App {
     this.state.onChange(() => this.show());
   }
 
+  /** The figure that is shown. */
+  figure() {
+    return knownFigure(this.state.figure, this.selection.interval);
+  }
+
   /** The figure of stacks that is shown. */
   shownFigure() {
-    return stackFigure(this.state.figure);
+    return stackFigure(this.figure());
   }
 
   /** Figures by line and function of what is chosen, in a run of the page. */
   places(run = LATER) {
-    const key = `${this.state.figure}|${this.selection.key}`;
+    const key = `${this.figure()}|${this.selection.key}`;
     if (this.placesKey !== key) {
       this.placesKey = key;
-      this.knownPlaces = [LATER, EARLIER].map((each) => new Places(this.model, this.selection, this.state.figure, each));
+      this.knownPlaces = [LATER, EARLIER].map((each) => new Places(this.model, this.selection, this.figure(), each));
     }
     return this.knownPlaces[run];
   }

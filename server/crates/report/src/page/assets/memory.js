@@ -32,7 +32,10 @@ export class MemoryView {
     this.app = app;
     this.model = app.model;
     this.box = byId("memory-chart");
-    byId("memory-reset").addEventListener("click", () => this.#zoom(this.whole));
+    byId("memory-reset").addEventListener("click", () => this.#showAll());
+    for (const figure of ["peak", "leaked"]) {
+      byId(`memory-${figure}`).addEventListener("click", () => app.state.set({ view: "flame", figure, zoom: "" }));
+    }
     byId("memory-csv").addEventListener("click", () => this.#download());
     this.box.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.#resize()).observe(this.box);
@@ -57,6 +60,7 @@ export class MemoryView {
       if (timeline.elapsed.length + (model.earlierTimelines[process]?.elapsed.length ?? 0) > 0) this.#draw(process, timeline);
     }
     this.#resize();
+    this.chart?.redraw();
   }
 
   #describe(process, timeline) {
@@ -72,7 +76,13 @@ export class MemoryView {
     const which = many ? `Process ${pid}, one of ${model.processCount}: choose another with the process filter. ` : "";
     const before = model.earlier?.processes[process];
     const compared = before ? ` In the earlier run, which began at ${moment(before.started_ms)}, the heap's peak was ${size(before.peak_bytes)} at ${duration(before.peak_ms)}.` : "";
-    fill(byId("memory-facts"), `${which}${facts} Recording began at ${moment(started_ms)}.${compared}`);
+    const { interval } = this.app.selection;
+    const part = interval === null ? "" : ` Between ${duration(interval.from)} and ${duration(interval.to)} at most ${size(interval.peakBytes)} were live.`;
+    fill(byId("memory-facts"), `${which}${facts} Recording began at ${moment(started_ms)}.${compared}${part}`);
+    byId("memory-part").hidden = interval === null;
+    byId("memory-hint").textContent = this.hasParts
+      ? "Drag to choose a part: the other views then show its peak, or what it left behind. With the keyboard, + and − zoom, arrows move, Enter chooses."
+      : "Drag to zoom in; with the keyboard, + and − zoom, arrows move.";
     for (const id of ["memory-reset", "memory-csv"]) byId(id).disabled = timeline.elapsed.length === 0;
   }
 
@@ -107,8 +117,10 @@ export class MemoryView {
         ...(before ? [line("RSS before", "--rss", { dash: [5, 4], width: 1.5 }), line("Heap before", "--heap", { dash: [5, 4], width: 1.5 })] : []),
       ],
       hooks: {
+        setSelect: [({ select, posToVal }) => select.width > 0 && this.#choose(posToVal(select.left, "x"), posToVal(select.left + select.width, "x"))],
         draw: [
           (chart) => {
+            this.#markPart(chart);
             if (before) this.#markPeak(chart, before.peak_ms / 1000, before.peak_bytes, font, "before: peak", 1);
             this.#markPeak(chart, peak_ms / 1000, peak_bytes, font, "peak", 0);
           },
@@ -117,6 +129,34 @@ export class MemoryView {
     };
     this.chart = new uPlot(options, data, this.box);
     this.#zoom(this.whole);
+  }
+
+  /** Whether parts of the time can be chosen: the first process of a full record knows them. */
+  get hasParts() {
+    return this.model.history !== null && this.process === 0;
+  }
+
+  /** Makes a part of the time, in seconds, the one that every view is about. */
+  #choose(from, to) {
+    if (this.hasParts) this.app.state.set({ from: Math.max(0, Math.round(from * 1000)), to: Math.max(0, Math.round(to * 1000)) });
+  }
+
+  #showAll() {
+    this.#zoom(this.whole);
+    this.app.state.set({ from: "", to: "" });
+  }
+
+  #markPart(chart) {
+    const { interval } = this.app.selection;
+    if (interval === null || !this.hasParts) return;
+    const { left, top, width, height } = chart.bbox;
+    const [from, to] = [interval.from, interval.to].map((ms) => Math.max(left, Math.min(left + width, chart.valToPos(ms / 1000, "x", true))));
+    const c = chart.ctx;
+    c.save();
+    c.globalAlpha = 0.14;
+    c.fillStyle = styleColour("--accent");
+    c.fillRect(from, top, to - from, height);
+    c.restore();
   }
 
   /** Marks a peak; its text stands in the given row from the top. */
@@ -175,8 +215,9 @@ export class MemoryView {
       ArrowRight: () => move(STEP),
       "+": () => [min + width * STEP, max - width * STEP],
       "-": () => [Math.max(least, min - width * STEP), Math.min(most, max + width * STEP)],
-      Escape: () => this.whole,
     };
+    if (event.key === "Enter") this.#choose(min, max);
+    if (event.key === "Escape") this.#showAll();
     if (!zooms[event.key]) return;
     event.preventDefault();
     this.#zoom(zooms[event.key]());

@@ -3,6 +3,7 @@
  */
 import { EARLIER, LATER } from "./figures.js";
 import { baseName, printable, shortPath } from "./format.js";
+import { Interval } from "./interval.js";
 
 /** The facts of one profiling run. Nodes, frames, functions, files and sites are numbers. */
 export class Model {
@@ -102,6 +103,13 @@ export class Model {
     const frames = [];
     for (let at = node; at !== 0; at = this.nodes.parent[at]) frames.push(this.nodes.frame[at]);
     return frames.reverse();
+  }
+
+  /** A part of the time, in milliseconds; only of a full record. The last one is kept, with what was added up of it. */
+  interval(from, to) {
+    const made = new Interval(this, from, to);
+    if (this.lastInterval?.first !== made.first || this.lastInterval.last !== made.last) this.lastInterval = made;
+    return this.lastInterval;
   }
 
   /** Sums of sites over each node and everything that it calls. */

@@ -3,7 +3,8 @@
  * are added up here, and then nobody knows their maxima.
  */
 import { UNKNOWN } from "./data.js";
-import { EARLIER, figureNamed, LATER, stackFigure } from "./figures.js";
+import { EARLIER, figureNamed, knownFigure, LATER, stackFigure } from "./figures.js";
+import { duration } from "./format.js";
 
 /** Figures of all lines, functions and files for one figure, one selection and one run of the page. */
 export class Places {
@@ -104,6 +105,11 @@ export function exactness(model, why) {
 
 /** A sentence on what the chosen figure cannot say, or null. */
 export function caveat(model, state, selection) {
+  const { interval } = selection;
+  if (interval !== null && ["flame", "source", "table"].includes(state.view)) {
+    const what = knownFigure(state.figure, interval) === "leaked" ? "what was allocated in it and not freed by its end" : "its peak";
+    return `Only the part from ${duration(interval.from)} to ${duration(interval.to)} is shown: ${what}. “Clear filters” shows the whole run again.`;
+  }
   if (state.figure !== "max") return null;
   if (state.view === "flame" || state.view === "table") {
     const onStacks = state.view === "flame" || !["lines", "functions"].includes(state.rows);

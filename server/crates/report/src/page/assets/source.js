@@ -65,7 +65,7 @@ export class SourceView {
   }
 
   get unit() {
-    return this.app.state.figure === "max" ? "bytes" : this.app.state.unit;
+    return this.app.figure() === "max" ? "bytes" : this.app.state.unit;
   }
 
   #listFiles() {
@@ -113,7 +113,7 @@ export class SourceView {
     });
     const source = this.sources.get(file);
     const shown = this.#shownLines(rows, source);
-    const figure = figureNamed(app.state.figure);
+    const figure = figureNamed(app.figure());
     const heading = element("h2", { class: "name" }, printable(model.files[file].path));
     const notes = [];
     if (!source) notes.push("The text of this file is not in the page.");

@@ -10,6 +10,8 @@ const DEFAULTS = {
   process: "",
   module: "",
   allocator: "",
+  from: "",
+  to: "",
   direction: "icicle",
   inverted: "",
   split: "",

@@ -46,7 +46,7 @@ export class TableView {
     const { state, selection } = this.app;
     const kind = ROWS.some(([value]) => value === state.rows) ? state.rows : "lines";
     byId("table-rows").value = kind;
-    const key = [kind, state.figure, state.unit, selection.key, state.imports].join("|");
+    const key = [kind, this.app.figure(), state.unit, selection.key, state.imports].join("|");
     if (key !== this.key) {
       if (kind !== this.kind) this.sort = { column: 0, down: true };
       this.key = key;
@@ -62,7 +62,7 @@ export class TableView {
   #collect() {
     const { kind } = this;
     const isPlaces = kind === "lines" || kind === "functions";
-    const isMax = this.app.state.figure === "max" && isPlaces;
+    const isMax = this.app.figure() === "max" && isPlaces;
     const byBytes = (title, of) => ({ title, unit: "bytes", of });
     const byCount = (title, of) => ({ title, unit: "count", of });
     if (this.model.earlier) {
@@ -156,7 +156,7 @@ export class TableView {
     const indexes = new Map();
     const rows = [];
     const sums = model.runs.map(() => ({ bytes: [], count: [], why: null, rows }));
-    const weights = { bytes: selection.weightsOfRuns(state.figure, "bytes"), count: selection.weightsOfRuns(state.figure, "count") };
+    const weights = { bytes: selection.weightsOfRuns(this.app.figure(), "bytes"), count: selection.weightsOfRuns(this.app.figure(), "count") };
     for (let site = 0; site < sites.node.length; site++) {
       const key = keyOf[site];
       let index = indexes.get(key);
@@ -225,7 +225,7 @@ export class TableView {
   }
 
   #figureName() {
-    return this.kind === "lines" || this.kind === "functions" ? this.app.state.figure : stackFigure(this.app.state.figure);
+    return this.kind === "lines" || this.kind === "functions" ? this.app.figure() : this.app.shownFigure();
   }
 
   #sortBy(column) {
