@@ -17,8 +17,9 @@ ALLOCATORS = """
     posix_memalign aligned_alloc memalign valloc pvalloc
     mmap mmap64 munmap mremap
 """
-# `dlsym` finds the hooks for programs that look an allocator up by name; the exits close the capture.
-TRACER_EXPORTS = {*ALLOCATORS.split(), "dlsym", "_exit", "_Exit"}
+# `dlsym` finds the hooks for programs that look an allocator up by name; after `dlclose` addresses are others'; the exits
+# close the capture.
+TRACER_EXPORTS = {*ALLOCATORS.split(), "dlsym", "dlclose", "_exit", "_Exit"}
 TRACER_MOST_BYTES = 200_000
 MOST_LINES = 800
 SOURCES = {".rs", ".ts", ".mjs", ".js", ".py", ".sh", ".c", ".lua", ".el"}
@@ -91,12 +92,14 @@ def format_depends_on_nothing():
 
 
 @boundary
-def tracer_depends_on_format_and_libc():
-    """`heaphint-tracer` depends on `heaphint-format` and `libc` only: it lives inside other people's processes."""
+def tracer_depends_on_little():
+    """`heaphint-tracer` depends on `heaphint-format`, `libc` and `gimli` only, which reads unwind information and depends
+    on nothing: it lives inside other people's processes."""
     return packages("heaphint-tracer", "normal,build") - {
         "heaphint-tracer",
         "heaphint-format",
         "libc",
+        "gimli",
     }
 
 

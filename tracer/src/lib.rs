@@ -27,6 +27,8 @@ mod lock;
 mod mappings;
 mod modes;
 mod naming;
+#[cfg(target_arch = "x86_64")]
+mod native;
 mod numbers;
 mod order;
 mod ordered;

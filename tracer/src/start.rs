@@ -9,7 +9,7 @@ use crate::modes::Modes;
 use crate::private::Array;
 use crate::python::{self, Detection};
 use crate::recorder::{self, MODE, RECORDER, mode};
-use crate::{intern, real, sys, thread};
+use crate::{intern, native, real, sys, thread};
 
 const CAPTURE: &CStr = c"HEAPHINT_CAPTURE";
 const PROJECT: &CStr = c"HEAPHINT_PROJECT";
@@ -67,6 +67,9 @@ extern "C" fn constructor(_: c_int, _: *const *const c_char, _: *const *const c_
         copy_variable(MODES, &mut words);
         settings.modes = Modes::parse(words.as_slice());
         words.release();
+        if settings.modes.native {
+            native::turn_on();
+        }
     }
     if is_variable(WALK, c"plain") {
         python::walk_plainly();
@@ -114,7 +117,10 @@ pub fn start_over_after_fork() -> bool {
     }
     thread::forget_after_fork();
     // SAFETY: as above.
-    unsafe { RECORDER.lock().abandon() };
+    unsafe {
+        RECORDER.lock().abandon();
+        native::start_over_after_fork();
+    }
     let begun = begin(true).is_ok();
     let next = if begun { mode::RECORDING } else { mode::INERT };
     MODE.mode.store(next, Ordering::Relaxed);

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::area::OwnArea;
 use crate::naming::Naming;
+use crate::native::NativeStack;
 use crate::numbers::Numbers;
 use crate::recorder::{MODE, RECORDER, mode};
 use crate::steps::Known;
@@ -22,6 +23,7 @@ pub struct Thread {
     /// Index in the capture.
     pub index: u32,
     pub stack: RememberedStack,
+    pub native: NativeStack,
     /// Its pending events.
     pub area: OwnArea,
     /// Stacks and sites that it has met lately.
@@ -42,6 +44,7 @@ impl Thread {
             inside: 0,
             index: 0,
             stack: RememberedStack::new(),
+            native: NativeStack::new(),
             area: OwnArea::NONE,
             known: Known::new(),
             numbers: Numbers::NONE,
@@ -88,6 +91,7 @@ impl FreeThreads {
         // SAFETY: its thread has ended.
         unsafe {
             (*thread).stack.clear();
+            (*thread).native.clear();
             (*thread).next_free = self.0;
         }
         self.0 = thread;

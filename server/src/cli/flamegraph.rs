@@ -8,7 +8,8 @@ use anyhow::Context;
 use clap::Args;
 use heaphint_report::{PageOptions, page_html};
 
-use super::input::{read_profile, read_source};
+use super::input::{TEMPORARY_WINDOW, read_captures, read_source};
+use super::native::NativeArgument;
 use super::{Usage, output};
 
 /// Write one HTML page: flame graph, memory over time, annotated source, tables, statistics
@@ -31,6 +32,8 @@ pub struct Arguments {
     /// Leave the text of source files out
     #[arg(long)]
     no_source: bool,
+    #[command(flatten)]
+    native: NativeArgument,
 }
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
@@ -42,7 +45,7 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     }
     let first = arguments.captures.first().context("no capture was named")?;
     let path = arguments.output.clone().unwrap_or_else(|| first.with_extension("html"));
-    let profile = read_profile(&arguments.captures)?;
+    let profile = arguments.native.profile(&read_captures(&arguments.captures, TEMPORARY_WINDOW)?);
     let source = |path: &str| read_source(path, profile.session());
     let options = PageOptions {
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use heaphint_analysis::{Profile, Selection};
+use heaphint_analysis::{Capture, Profile, Selection};
 
 use super::input::read_captures;
 use super::{Usage, runs};
@@ -40,6 +40,18 @@ impl PartArguments {
     /// # Errors
     /// When a capture cannot be read, or something is chosen that is not there.
     pub fn read(&self, window: usize) -> anyhow::Result<(Profile, Selection)> {
+        self.read_as(window, Profile::from_captures)
+    }
+
+    /// The same, with the profile that `profile` makes of captures.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_as(
+        &self,
+        window: usize,
+        profile: impl FnOnce(&[Capture]) -> Profile,
+    ) -> anyhow::Result<(Profile, Selection)> {
         let mut captures = read_captures(&runs::captures(&self.captures)?, window)?;
         let pids: Vec<String> = captures.iter().map(|capture| capture.header.pid.to_string()).collect();
         let wanted: Vec<String> = self.processes.iter().map(u32::to_string).collect();
@@ -47,7 +59,7 @@ impl PartArguments {
         if !wanted.is_empty() {
             captures.retain(|capture| self.processes.contains(&capture.header.pid));
         }
-        let profile = Profile::from_captures(&captures);
+        let profile = profile(&captures);
 
         let threads = profile.threads();
         let mut names: Vec<String> = threads.iter().map(|thread| thread.name.clone()).collect();

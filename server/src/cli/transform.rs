@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use heaphint_analysis::Profile;
 use heaphint_memray::{FileFormat, Reader};
 use heaphint_report::{EventTable, Format, TransformOptions, transform};
 
 use super::Usage;
 use super::figure::FigureArguments;
 use super::input::{Input, open};
+use super::native::NativeArgument;
 use super::part::PartArguments;
 
 /// Turn a capture into a file for another tool
@@ -25,6 +27,8 @@ pub struct Arguments {
     part: PartArguments,
     #[command(flatten)]
     figure: FigureArguments,
+    #[command(flatten)]
+    native: NativeArgument,
     /// Parquet of a Memray capture: a row for each event instead of each stack
     #[arg(long, conflicts_with_all = ["figure", "leaks", "temporary", "process", "thread", "module"])]
     events: bool,
@@ -57,7 +61,14 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
         });
     }
     let figure = arguments.figure.of_stacks()?;
-    let (profile, part) = arguments.part.read(arguments.figure.window())?;
+    let (profile, part) = arguments.part.read_as(arguments.figure.window(), |captures| {
+        // Memray has no way to write a native frame without the file that it is in.
+        if format == Format::Memray {
+            Profile::from_captures(captures)
+        } else {
+            arguments.native.profile(captures)
+        }
+    })?;
     let options = TransformOptions { figure, part, version: env!("CARGO_PKG_VERSION").to_owned() };
     written(arguments, |out| transform(out, &profile, format, &options))
 }

@@ -24,6 +24,7 @@ extern crate alloc;
 
 mod header;
 mod journal;
+mod native;
 mod pending;
 #[cfg(feature = "read")]
 mod read;
@@ -38,13 +39,14 @@ pub use header::{
     EXIT_UNKNOWN, Extent, HEAP_BYTES_STEP, Header, MAX_EXTENTS, Mode, Status, StopReason, Text,
 };
 pub use journal::{JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET, Journal, JournalEntry};
+pub use native::{Address, AddressKind, Module, NO_MODULE, NativeFrame, Symbol};
 pub use pending::{AREA_EVENTS, Area, AreaState, Change, MOST_AREAS, NO_STAMP, PendingEvent, earliest};
 #[cfg(feature = "read")]
 pub use read::{Capture, ReadError};
 pub use record::{Record, Word};
 pub use tables::{
-    Allocator, Code, FOLD_DEPTH, Fold, NO_PLACE, Place, PlaceKind, SIZE_CLASSES, SetNode, Site, Stack, Table,
-    Thread, size_class, size_class_lower_bound,
+    Allocator, Code, ENTERED, FOLD_DEPTH, Fold, NATIVE_STACK, NO_PLACE, Place, PlaceKind, SIZE_CLASSES,
+    SetNode, Site, Stack, Table, Thread, size_class, size_class_lower_bound,
 };
 pub use timeline::{Sample, TIMELINE_SLOTS, TIMELINE_TICK_MS, Thinning};
 pub use totals::{Pending, Totals};

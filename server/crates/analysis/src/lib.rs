@@ -25,9 +25,10 @@ pub use import_tree::{ImportId, ImportNode, ImportTree, Imported};
 pub use path::absolute;
 pub use profile::{
     AllocatorFigures, Caller, Callers, FileFigures, Frame, FunctionFigures, Graph, GraphFile, GraphFunction,
-    GraphNode, GraphSite, GraphThread, ImportFigures, LineFigures, LocationFigures, ModuleFigures, Origin,
-    Process, Profile, ProjectLine, Sample, Selection, Session, SizeClass, StackFigures, StackList, Step,
-    Summary, SummaryBy, SummaryRow, TableRow, ThreadFigures, Through,
+    GraphNode, GraphSite, GraphThread, ImportFigures, LineFigures, LocationFigures, ModuleFigures,
+    NativeFunction, NativeModule, Origin, Process, Profile, ProjectLine, Sample, Selection, Session,
+    SizeClass, StackFigures, StackList, Step, Summary, SummaryBy, SummaryRow, Symbols, TableRow,
+    ThreadFigures, Through,
 };
 pub use size::{SizeError, Units, format_size, parse_size, written_size};
 pub use tree::{Tree, TreeId, TreeNode, TreeOptions, TreePlace};

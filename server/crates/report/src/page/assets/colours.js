@@ -2,7 +2,7 @@
  * Colours of the graphs, for light and dark. A module has the same colour in every page.
  */
 
-const HUES = { project: 152, library: 212, "standard library": 45, "import system": 280, "no file": 0 };
+const HUES = { project: 152, library: 212, "standard library": 45, "import system": 280, "no file": 0, native: 330 };
 
 /** Whether the page is dark now. */
 export function isDark() {
