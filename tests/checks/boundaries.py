@@ -24,9 +24,10 @@ STARTS = """
 """
 # For whoever has loaded the library, to start and stop a recording.
 API = "heaphint_api_version heaphint_start heaphint_stop"
-# `dlsym` finds the hooks for programs that look an allocator up by name; the exits close the capture.
+# `dlsym` finds the hooks for programs that look an allocator up by name; after `dlclose` addresses are others'; the exits
+# close the capture.
 TRACER_EXPORTS = {
-    *ALLOCATORS.split(), *STARTS.split(), *API.split(), "dlsym", "_exit", "_Exit",
+    *ALLOCATORS.split(), *STARTS.split(), *API.split(), "dlsym", "dlclose", "_exit", "_Exit",
 }  # fmt: skip
 TRACER_MOST_BYTES = 200_000
 MOST_LINES = 800
@@ -100,12 +101,14 @@ def format_depends_on_nothing():
 
 
 @boundary
-def tracer_depends_on_format_and_libc():
-    """`heaphint-tracer` depends on `heaphint-format` and `libc` only: it lives inside other people's processes."""
+def tracer_depends_on_little():
+    """`heaphint-tracer` depends on `heaphint-format`, `libc` and `gimli` only, which reads unwind information and depends
+    on nothing: it lives inside other people's processes."""
     return packages("heaphint-tracer", "normal,build") - {
         "heaphint-tracer",
         "heaphint-format",
         "libc",
+        "gimli",
     }
 
 

@@ -11,10 +11,10 @@ use core::ptr::null_mut;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
 
 use heaphint_format::{
-    AREA_EVENTS, Area, AreaState, Code, DIRECTORY_OFFSET, EXIT_UNKNOWN, Extent, FIXED_BYTES, Fold, Header,
-    JOURNAL_ENTRIES, JOURNAL_OFFSET, Journal, JournalEntry, MAGIC, MAX_EXTENTS, MOST_AREAS, PAGE,
-    PROCESS_OFFSET, PendingEvent, Place, Process, Record, Sample, SetNode, Site, Stack, TIMELINE_SLOTS,
-    Table, Text, Thread, VERSION,
+    AREA_EVENTS, Address, Area, AreaState, Code, DIRECTORY_OFFSET, EXIT_UNKNOWN, Extent, FIXED_BYTES, Fold,
+    Header, JOURNAL_ENTRIES, JOURNAL_OFFSET, Journal, JournalEntry, MAGIC, MAX_EXTENTS, MOST_AREAS, Module,
+    NativeFrame, PAGE, PROCESS_OFFSET, PendingEvent, Place, Process, Record, Sample, SetNode, Site, Stack,
+    TIMELINE_SLOTS, Table, Text, Thread, VERSION,
 };
 
 use crate::crash_points::crash_point;
@@ -213,6 +213,9 @@ pub struct CaptureFile {
     observed: TableMap<Sample>,
     pub folds: TableMap<Fold>,
     pub areas: TableMap<Area>,
+    pub modules: TableMap<Module>,
+    pub addresses: TableMap<Address>,
+    pub native_frames: TableMap<NativeFrame>,
     file_pages: u64,
     identity: (u64, u64),
     path: [u8; PATH_BYTES],
@@ -273,6 +276,9 @@ impl CaptureFile {
             observed: TableMap::new(Table::Observed),
             folds: TableMap::new(Table::Folds),
             areas: TableMap::new(Table::Areas),
+            modules: TableMap::new(Table::Modules),
+            addresses: TableMap::new(Table::Addresses),
+            native_frames: TableMap::new(Table::NativeFrames),
         }
     }
 
@@ -538,6 +544,7 @@ impl CaptureFile {
             )*};
         }
         unmap!(strings, codes, stacks, sites, places, sets, threads, timeline, observed, folds);
+        unmap!(modules, addresses, native_frames);
         if !self.areas.at.is_null() {
             // SAFETY: as above; threads of the parent that wrote there do not exist in this process.
             unsafe { sys::unmap(self.areas.at, AREAS_RESERVED) };
@@ -591,6 +598,12 @@ push! {
     push_observed_slot(observed: Sample) = Observed;
     /// Appends a fold.
     push_fold(folds: Fold) = Folds;
+    /// Appends a loaded file.
+    push_module(modules: Module) = Modules;
+    /// Appends a place in native stacks.
+    push_address(addresses: Address) = Addresses;
+    /// Appends a native frame.
+    push_native_frame(native_frames: NativeFrame) = NativeFrames;
 }
 
 /// A [`Text`] as the word it is in the file.
@@ -602,7 +615,7 @@ pub fn text_word(text: Text) -> u64 {
 fn first_extent_pages(table: Table) -> usize {
     match table {
         Table::Timeline | Table::Observed => (TIMELINE_SLOTS * Sample::BYTES).div_ceil(PAGE),
-        Table::Threads | Table::Folds => 1,
+        Table::Threads | Table::Folds | Table::Modules => 1,
         Table::Codes | Table::Sets | Table::Areas => 4,
         _ => 16,
     }

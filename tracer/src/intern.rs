@@ -8,10 +8,11 @@
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use heaphint_format::{Code, NO_PLACE, Place, PlaceKind, SetNode, Site, Stack, Text};
+use heaphint_format::{Code, ENTERED, NATIVE_STACK, NO_PLACE, Place, PlaceKind, SetNode, Site, Stack, Text};
 
 use crate::capture::{CaptureFile, Problem, text_word};
 use crate::folds::Folds;
+use crate::native;
 use crate::private::{Array, Index, hash, hash_bytes};
 use crate::python::{self, Frame, FrameWords, Marker};
 use crate::steps::Steps;
@@ -63,14 +64,22 @@ pub struct RawFrame {
     pub is_folded: bool,
     /// Whether it has this stack at this instruction whenever it is found there.
     pub is_lasting: bool,
+    /// Whether the interpreter's loop is called anew for the next frame.
+    pub enters: bool,
     /// What it was marked with.
     pub marker: Marker,
 }
 
 impl RawFrame {
-    /// The words as they were read, without the link.
+    /// The words as they stand in the frame, without the link.
     pub fn words(&self) -> FrameWords {
-        FrameWords { code: self.code, instruction: self.instruction, previous: core::ptr::null() }
+        let instruction = self.instruction & !python::ENTERED;
+        FrameWords { code: self.code, instruction, previous: core::ptr::null() }
+    }
+
+    /// The stack for the next frame on top: with [`ENTERED`] if it is so.
+    pub fn as_parent(&self) -> u32 {
+        if self.enters { self.stack | ENTERED } else { self.stack }
     }
 }
 
@@ -169,7 +178,8 @@ impl Interner {
         self.texts.get(file, bytes)
     }
 
-    /// Gives the frames of a thread their stacks, of which the first `known` have theirs, and returns the innermost one.
+    /// Gives the frames of a thread their stacks, of which the first `known` have theirs, and returns the innermost one;
+    /// with [`ENTERED`] if the interpreter's loop was called anew for a frame that is not shown yet.
     #[inline]
     pub fn stacks(
         &mut self,
@@ -178,12 +188,12 @@ impl Interner {
         known: usize,
     ) -> Result<u32, Problem> {
         let outer = known.checked_sub(1).and_then(|i| frames.get(i));
-        let (mut parent, mut level) = outer.map_or((0, 0), |raw| (raw.stack, raw.level));
+        let (mut parent, mut level) = outer.map_or((0, 0), |raw| (raw.as_parent(), raw.level));
         for raw in frames.iter_mut().skip(known) {
             let stack = self.stack(file, parent, raw)?;
-            level += u32::from(stack != parent || raw.is_folded);
+            level += u32::from(stack != parent & !ENTERED || raw.is_folded);
             raw.level = level;
-            parent = stack;
+            parent = raw.as_parent();
             if raw.is_folded {
                 self.folds.note(file, stack, level)?;
             }
@@ -191,7 +201,7 @@ impl Interner {
         Ok(parent)
     }
 
-    /// The stack of a frame on top of `parent`, which is noted in the frame too. A frame that the interpreter itself
+    /// The stack of a frame on top of `parent`, perhaps with [`ENTERED`], which is noted in the frame too. A frame that the interpreter itself
     /// does not show (not begun yet, or the interpreter's own) has its caller's stack.
     #[inline]
     pub fn stack(&mut self, file: &mut CaptureFile, parent: u32, raw: &mut RawFrame) -> Result<u32, Problem> {
@@ -205,9 +215,18 @@ impl Interner {
     fn new_step(&mut self, file: &mut CaptureFile, parent: u32, raw: &mut RawFrame) -> Result<u32, Problem> {
         // SAFETY: the frame was read from the calling thread's own chain in this event.
         let visibility = unsafe { python::visibility(raw.frame as *const Frame, &raw.words()) };
-        (raw.stack, raw.in_call, raw.is_folded) = (parent, false, false);
+        (raw.stack, raw.in_call, raw.is_folded) = (parent & !ENTERED, false, false);
+        raw.enters = parent & ENTERED != 0 || raw.instruction & python::ENTERED != 0;
+        if !visibility.is_shown && native::is_on() {
+            raw.enters |= python::is_shim(raw.frame as *const Frame);
+        }
         if visibility.is_shown {
-            let (code, line) = self.location(file, raw)?;
+            let (code, mut line) = self.location(file, raw)?;
+            if raw.enters {
+                line |= ENTERED;
+            }
+            raw.enters = false;
+            let parent = raw.stack;
             let folded = self.folds.find(file, parent, code, line);
             raw.is_folded = folded.is_some();
             raw.stack = match folded {
@@ -215,7 +234,7 @@ impl Interner {
                 None => self.child(file, parent, code, line)?,
             };
             // SAFETY: the frame was read in this event, and has begun.
-            raw.in_call = unsafe { python::is_call(raw.code, raw.instruction) };
+            raw.in_call = unsafe { python::is_call(raw.code, raw.words().instruction) };
         }
         raw.is_lasting = visibility.is_lasting;
         if raw.is_lasting {
@@ -246,7 +265,7 @@ impl Interner {
         // SAFETY: the code object is alive: a frame of the calling thread runs it.
         let line = unsafe {
             python::describe(raw.code, &mut self.described);
-            python::line(raw.code, raw.instruction)
+            python::line(raw.code, raw.words().instruction)
         };
         let code = self.code(file)?;
         if let Some(location) = self.locations.as_mut_slice().get_mut(at) {
@@ -296,7 +315,9 @@ impl Interner {
         if let Some(id) = self.stacks.find(wanted, same) {
             return Ok(id);
         }
-        let set = self.set_with(file, file.stacks.get(parent).set, code, line)?;
+        let below = file.stacks.get(parent).set;
+        let set =
+            if code == NATIVE_STACK { below } else { self.set_with(file, below, code, line & !ENTERED)? };
         let id = file.push_stack(Stack { parent, code, line, set })?;
         if !self.folds.add(id, parent) {
             return Err(NO_MEMORY);
@@ -306,6 +327,11 @@ impl Interner {
             hash_of(stack.parent, stack.code, stack.line)
         });
         if inserted { Ok(id) } else { Err(NO_MEMORY) }
+    }
+
+    /// The id of a Python stack with its native frames.
+    pub fn native_stack(&mut self, file: &mut CaptureFile, python: u32, native: u32) -> Result<u32, Problem> {
+        self.child(file, python & !ENTERED, NATIVE_STACK, native | (python & ENTERED))
     }
 
     /// The set `parent` with a project line and its function; `parent` itself when it has them, or when the code
@@ -411,12 +437,14 @@ impl Interner {
                 return Ok(id);
             }
         }
-        let Stack { code, line, set, .. } = file.stacks.get(stack);
-        let place = if stack == 0 {
+        let own = file.stacks.get(stack);
+        let (python, set) = if own.code == NATIVE_STACK { (own.parent, own.set) } else { (stack, own.set) };
+        let place = if python == 0 {
             NO_PLACE
         } else {
+            let Stack { code, line, .. } = file.stacks.get(python);
             let path = file.codes.get(code).file;
-            self.place(file, PlaceKind::SelfLine, path, line, Text::default())?
+            self.place(file, PlaceKind::SelfLine, path, line & !ENTERED, Text::default())?
         };
         let site = Site { stack, set, place, thread_and_allocator: key, ..Site::default() };
         let id = file.push_site(site)?;

@@ -31,6 +31,8 @@ mod lock;
 mod mappings;
 mod modes;
 mod naming;
+#[cfg(target_arch = "x86_64")]
+mod native;
 mod numbers;
 mod order;
 mod ordered;

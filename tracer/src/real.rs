@@ -80,6 +80,7 @@ real! {
     mmap(at: *mut c_void, bytes: usize, protection: c_int, flags: c_int, fd: c_int, offset: i64) -> *mut c_void;
     munmap(at: *mut c_void, bytes: usize) -> c_int;
     mremap(at: *mut c_void, old: usize, new: usize, flags: c_int, new_address: *mut c_void) -> *mut c_void;
+    dlclose(handle: *mut c_void) -> c_int;
     _exit(status: c_int) -> ();
     execve(path: *const c_char, arguments: *const *const c_char, environment: *const *const c_char) -> c_int;
     execvpe(file: *const c_char, arguments: *const *const c_char, environment: *const *const c_char) -> c_int;

@@ -8,7 +8,7 @@ use core::mem::offset_of;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use heaphint_format::{
-    AREA_EVENTS, Allocator, Area, Change, Header, Sampling, Site, Status, StopReason, Text,
+    AREA_EVENTS, Allocator, Area, Change, ENTERED, Header, Sampling, Site, Status, StopReason, Text,
 };
 
 use crate::area::OwnArea;
@@ -19,6 +19,7 @@ use crate::live::{self, Block, MOST_BYTES, OTHER_OWNER};
 use crate::lock::Lock;
 use crate::mappings::{Mappings, Removed};
 use crate::naming::NAME_BYTES;
+use crate::native::{self, NativeIds, Registers};
 use crate::order::{Round, Rounds};
 use crate::ordered::{Ordered, Sources};
 use crate::private::Array;
@@ -82,6 +83,7 @@ pub struct Recorder {
     spare_area: OwnArea,
     mappings: Mappings,
     interner: Interner,
+    native: NativeIds,
 }
 
 impl Recorder {
@@ -92,6 +94,7 @@ impl Recorder {
             free_areas: Array::new(),
             spare_area: OwnArea::NONE,
             interner: Interner::new(),
+            native: NativeIds::new(),
             mappings: Mappings::new(),
             rounds: Rounds::new(),
             sources: Sources::new(),
@@ -314,7 +317,7 @@ impl Recorder {
     fn stack(&mut self, thread: &mut Thread, known: usize) -> Result<u32, Problem> {
         let frames = thread.stack.frames();
         let outer = known.checked_sub(1).and_then(|i| frames.get(i));
-        let mut parent = outer.map_or(0, |raw| raw.stack);
+        let mut parent = outer.map_or(0, |raw| raw.as_parent());
         let innermost = match self.interner.stacks(&mut self.file, frames, known) {
             Ok(stack) => stack,
             Err(problem) => {
@@ -326,7 +329,7 @@ impl Recorder {
             if raw.is_lasting {
                 thread.known.keep_step(parent, raw);
             }
-            parent = raw.stack;
+            parent = raw.as_parent();
         }
         Ok(innermost)
     }
@@ -335,6 +338,36 @@ impl Recorder {
         let site = self.interner.site(&mut self.file, stack, key)?;
         thread.known.keep_site(stack, key, site);
         Ok(site)
+    }
+
+    /// The id of a Python stack with its native frames.
+    fn native_stack(&mut self, python: u32, native: u32) -> Result<u32, Problem> {
+        self.interner.native_stack(&mut self.file, python, native)
+    }
+
+    /// The id of a return address in a module; `None` when recording has ended.
+    pub fn native_address(&mut self, module: Option<&native::Module>, pc: usize, kind: u32) -> Option<u32> {
+        let Self { native, file, interner, .. } = self;
+        let id = if self.recording { native.address(file, interner, module, pc, kind) } else { Err("") };
+        self.or_fail(id)
+    }
+
+    /// The id of a native frame below its caller's; `None` when recording has ended.
+    pub fn native_frame(&mut self, parent: u32, address: u32) -> Option<u32> {
+        let id = if self.recording { self.native.frame(&mut self.file, parent, address) } else { Err("") };
+        self.or_fail(id)
+    }
+
+    /// The id of the frame that stands for native frames that cannot be read.
+    pub fn native_unknown(&mut self) -> Option<u32> {
+        let Self { native, file, interner, .. } = self;
+        let address = if self.recording { native.unknown(file, interner) } else { Err("") };
+        let address = self.or_fail(address)?;
+        self.native_frame(0, address)
+    }
+
+    fn or_fail<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.fail(problem)).ok()
     }
 
     /// Notes the thread's name, if it has another one now.
@@ -472,7 +505,10 @@ fn allocate(
     bytes: u64,
     allocator: Allocator,
 ) -> Result<(), Problem> {
-    let stack = stack_id(thread, known)?;
+    let mut stack = stack_id(thread, known)?;
+    if native::is_on() {
+        stack = with_native(thread, stack)?;
+    }
     let key = Site::key(thread.index, allocator);
     let site = match thread.known.site(stack, key) {
         Some(site) => site,
@@ -509,7 +545,7 @@ fn stack_id(thread: &mut Thread, known: usize) -> Result<u32, Problem> {
     let stack = if found < frames.len() {
         RECORDER.lock().stack(thread, found)?
     } else {
-        frames.last().map_or(0, |innermost| innermost.stack)
+        frames.last().map_or(0, |innermost| innermost.as_parent())
     };
     if thread.naming.is_due() {
         RECORDER.lock().name_thread(thread)?;
@@ -522,6 +558,21 @@ fn stack_id(thread: &mut Thread, known: usize) -> Result<u32, Problem> {
             interner.stack(file, parent, frame)
         })?;
     }
+    Ok(stack)
+}
+
+/// A Python stack, as [`stack_id`] gives it, with the thread's native frames.
+#[inline(always)]
+fn with_native(thread: &mut Thread, python: u32) -> Result<u32, Problem> {
+    let native = native::walk(&mut thread.native, Registers::here());
+    if native == 0 {
+        return Ok(python & !ENTERED);
+    }
+    if let Some(stack) = thread.native.pair(python, native) {
+        return Ok(stack);
+    }
+    let stack = RECORDER.lock().native_stack(python, native)?;
+    thread.native.keep_pair(python, native, stack);
     Ok(stack)
 }
 

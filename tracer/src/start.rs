@@ -13,7 +13,7 @@ use crate::place::{MOST_IMAGES, Pattern};
 use crate::private::Array;
 use crate::python::{self, Detection};
 use crate::recorder::{self, MODE, RECORDER, mode};
-use crate::{intern, real, sampling, sys, thread};
+use crate::{intern, native, real, sampling, sys, thread};
 
 const LONGEST_COMMAND: usize = 64 * 1024;
 /// Bits of a session's number behind the time at which it began.
@@ -83,6 +83,7 @@ fn read_settings(is_python: bool) {
         if settings.modes.python_allocators {
             python::allocators::find();
         }
+        native::turn(settings.modes.native);
         if environment::value(WALK) == Some(b"plain") {
             python::walk_plainly();
         }
@@ -166,6 +167,9 @@ pub fn begin_from_inside(path: &[u8], modes: Modes) -> Option<Result<(), Problem
     if !sys::wipe_on_fork(page, size_of_val(&MODE)) {
         return Some(Err(""));
     }
+    native::turn(modes.native);
+    // Addresses have other numbers in another capture.
+    native::forget_rules();
     let begun = begin(None, 0);
     if begun.is_ok() {
         if modes.python_allocators {
@@ -193,7 +197,10 @@ pub fn start_over_after_fork() -> bool {
     }
     thread::forget_after_fork();
     // SAFETY: as above.
-    unsafe { RECORDER.lock().abandon() };
+    unsafe {
+        RECORDER.lock().abandon();
+        native::start_over_after_fork();
+    }
     let parent = RECORDED.swap(0, Ordering::Relaxed);
     let begun = FOLLOWS.load(Ordering::Relaxed) && begin(Some(parent), MOST_IMAGES).is_ok();
     let next = if begun { mode::RECORDING } else { mode::INERT };

@@ -4,6 +4,8 @@
 //! Steps are keyed by addresses, so each carries the number of code objects that had died at its address's place, and
 //! is void when that has changed ([`death_stamp`]).
 
+use heaphint_format::ENTERED;
+
 use crate::intern::{RawFrame, death_stamp};
 use crate::private::{Array, hash};
 
@@ -20,6 +22,7 @@ struct Step {
     valid: bool,
     in_call: bool,
     is_folded: bool,
+    enters: bool,
 }
 
 /// Steps from a stack to the one of a frame on top of it.
@@ -43,6 +46,7 @@ impl Steps {
             raw.stack = step.stack;
             raw.in_call = step.in_call;
             raw.is_folded = step.is_folded;
+            raw.enters = step.enters;
             raw.is_lasting = true;
         }
         is_it
@@ -69,6 +73,7 @@ impl Steps {
                 valid: true,
                 in_call: raw.in_call,
                 is_folded: raw.is_folded,
+                enters: raw.enters,
             };
         }
         true
@@ -110,16 +115,16 @@ impl Known {
     #[inline]
     pub fn stacks(&self, frames: &mut [RawFrame], known: usize) -> usize {
         let outer = known.checked_sub(1).and_then(|i| frames.get(i));
-        let (mut parent, mut level) = outer.map_or((0, 0), |raw| (raw.stack, raw.level));
+        let (mut parent, mut level) = outer.map_or((0, 0), |raw| (raw.as_parent(), raw.level));
         let mut found = known;
         for raw in frames.iter_mut().skip(known) {
             // What deep recursion came back to is noted each time.
             if !self.steps.find(parent, raw) || raw.is_folded {
                 break;
             }
-            level += u32::from(raw.stack != parent);
+            level += u32::from(raw.stack != parent & !ENTERED);
             raw.level = level;
-            parent = raw.stack;
+            parent = raw.as_parent();
             found += 1;
         }
         found

@@ -66,6 +66,36 @@ pub unsafe fn unmap(at: *mut u8, bytes: usize) {
     unsafe { libc::syscall(libc::SYS_munmap, at, bytes) };
 }
 
+/// Makes whole pages of private memory read as zero.
+///
+/// # Safety
+/// They are a mapping from [`map_private`] in which nothing else than zeros is relied upon.
+pub unsafe fn zero(at: *mut u8, bytes: usize) {
+    // SAFETY: the caller owns the mapping.
+    unsafe { libc::syscall(libc::SYS_madvise, at, bytes, libc::MADV_DONTNEED) };
+}
+
+/// Reads the word at an address that may stop being readable at any moment; `None` if it is not. Asks the kernel.
+pub fn read_if_mapped(address: usize) -> Option<usize> {
+    let _errno = ErrnoGuard::new();
+    let mut value = 0_usize;
+    let size = size_of::<usize>();
+    let to = libc::iovec { iov_base: (&raw mut value).cast(), iov_len: size };
+    let from = libc::iovec { iov_base: address as *mut c_void, iov_len: size };
+    // SAFETY: `to` is the value's memory; what is read from is checked by the kernel.
+    let read = unsafe { libc::process_vm_readv(libc::getpid(), &raw const to, 1, &raw const from, 1, 0) };
+    (read == size as isize).then_some(value)
+}
+
+/// Where a symbolic link leads; empty when it cannot be read.
+pub fn read_link<'a>(path: &CStr, buffer: &'a mut [u8]) -> &'a [u8] {
+    // SAFETY: the path ends in NUL, and the buffer has that length.
+    let length = unsafe {
+        libc::syscall(libc::SYS_readlinkat, libc::AT_FDCWD, path.as_ptr(), buffer.as_mut_ptr(), buffer.len())
+    };
+    buffer.get(..length.max(0) as usize).unwrap_or_default()
+}
+
 /// An open file of ours; closed when dropped.
 pub struct File(c_int);
 

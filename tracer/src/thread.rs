@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::area::OwnArea;
 use crate::naming::Naming;
+use crate::native::NativeStack;
 use crate::numbers::Numbers;
 use crate::private::Array;
 use crate::recorder::{MODE, RECORDER, Recorder, mode};
@@ -24,6 +25,7 @@ pub struct Thread {
     /// Index in the capture.
     pub index: u32,
     pub stack: RememberedStack,
+    pub native: NativeStack,
     /// Its pending events.
     pub area: OwnArea,
     /// Stacks and sites that it has met lately.
@@ -45,6 +47,7 @@ impl Thread {
     fn forget(&mut self) {
         self.inside = 1;
         self.stack.clear();
+        self.native.clear();
         self.known = Known::new();
         self.numbers = Numbers::NONE;
         self.now_ms = 0;
@@ -66,6 +69,7 @@ impl Thread {
             inside: 0,
             index: 0,
             stack: RememberedStack::new(),
+            native: NativeStack::new(),
             area: OwnArea::NONE,
             known: Known::new(),
             numbers: Numbers::NONE,
@@ -123,6 +127,7 @@ impl FreeThreads {
         // SAFETY: its thread has ended.
         unsafe {
             (*thread).stack.clear();
+            (*thread).native.clear();
             (*thread).next_free = self.first;
         }
         self.first = thread;

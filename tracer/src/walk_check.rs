@@ -50,7 +50,8 @@ pub fn compare(
             // SAFETY: the frame is in the calling thread's chain.
             let (words, is_hidden) = unsafe {
                 let words = start.reader().read(frame);
-                (words, !python::visibility(frame, &words).is_shown)
+                let instruction = words.instruction & !python::ENTERED;
+                (words, !python::visibility(frame, &python::FrameWords { instruction, ..words }).is_shown)
             };
             let is_same = |known: &RawFrame| {
                 known.frame == frame as usize
@@ -82,10 +83,10 @@ pub fn compare(
     let mut parent = 0;
     for known in remembered {
         let mut copy = *known;
-        parent = stack_of(parent, &mut copy)?;
-        if parent != known.stack {
+        if stack_of(parent, &mut copy)? != known.stack {
             fail(b"heaphint: a remembered stack has another id\n");
         }
+        parent = copy.as_parent();
     }
     STACKS.fetch_add(1, Ordering::Relaxed);
     FRAMES.fetch_add(remembered.len(), Ordering::Relaxed);

@@ -2,10 +2,10 @@
 
 use anyhow::Context;
 use clap::Args;
-use heaphint_analysis::Profile;
 
 use super::figure::FigureArguments;
 use super::input::read_history;
+use super::native::NativeArgument;
 use super::page::{PageArguments, Subject};
 use super::runs::SessionArguments;
 
@@ -22,6 +22,8 @@ pub struct Arguments {
     figure: FigureArguments,
     #[command(flatten)]
     page: PageArguments,
+    #[command(flatten)]
+    native: NativeArgument,
 }
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
@@ -32,9 +34,9 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
         // A process that stands alone can be looked at moment by moment, if it was recorded in full.
         [only] => {
             let (capture, history) = read_history(only, window)?;
-            (Profile::from_captures(&[capture]), history)
+            (arguments.native.profile(&[capture]), history)
         }
-        _ => (Profile::from_captures(&arguments.session.read(window, None)?), None),
+        _ => (arguments.native.profile(&arguments.session.read(window, None)?), None),
     };
     let figure = arguments.figure.figure();
     let subject = Subject { profile: &profile, earlier: None, figure, history: history.as_ref() };

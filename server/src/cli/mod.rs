@@ -13,6 +13,7 @@ mod imports;
 mod input;
 mod lines;
 mod modes;
+mod native;
 mod output;
 mod page;
 mod parse;

@@ -20,8 +20,8 @@ pub struct ModeOptions {
     /// Tell allocations of CPython's own allocators apart
     #[arg(long)]
     trace_python_allocators: bool,
-    /// Show the C, C++, Rust and Fortran functions between the Python functions
-    #[arg(long, hide = true)]
+    /// Record the C, C++, Rust and Fortran functions between the Python functions, too
+    #[arg(long)]
     native: bool,
     /// Record one allocation for each SIZE bytes, by chance; all figures are estimates then
     #[arg(long, value_name = "SIZE", value_parser = parse_sample)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use heaphint_analysis::records::Interval;
-use heaphint_analysis::{Profile, Selection};
+use heaphint_analysis::{Capture, Profile, Selection};
 
 use super::Usage;
 use super::runs::{SessionArguments, check_choice};
@@ -72,7 +72,19 @@ impl PartArguments {
     /// # Errors
     /// When a capture cannot be read, or something is chosen that is not there.
     pub fn read(&self, window: usize) -> anyhow::Result<(Profile, Selection)> {
-        let profile = Profile::from_captures(&self.session.read(window, self.interval()?)?);
+        self.read_as(window, Profile::from_captures)
+    }
+
+    /// The same, with the profile that `profile` makes of captures.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_as(
+        &self,
+        window: usize,
+        profile: impl FnOnce(&[Capture]) -> Profile,
+    ) -> anyhow::Result<(Profile, Selection)> {
+        let profile = profile(&self.session.read(window, self.interval()?)?);
 
         let threads = profile.threads();
         let mut names: Vec<String> = threads.iter().map(|thread| thread.name.clone()).collect();

@@ -7,6 +7,7 @@ use heaphint_report::{Sources, SummarySort, SummaryView, summary_json, summary_t
 use super::Usage;
 use super::figure::{CountsArgument, FigureArguments};
 use super::input::read_source;
+use super::native::NativeArgument;
 use super::output::{self, UnitsArgument, parse_minimum};
 use super::part::PartArguments;
 use crate::tui::{App, Settings, View};
@@ -21,6 +22,8 @@ pub struct Arguments {
     part: PartArguments,
     #[command(flatten)]
     figure: FigureArguments,
+    #[command(flatten)]
+    native: NativeArgument,
     #[command(flatten)]
     counts: CountsArgument,
     /// What the rows are
@@ -94,7 +97,8 @@ impl From<SortArgument> for SummarySort {
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     let measure = arguments.counts.measure(arguments.figure.figure())?;
-    let (profile, selection) = arguments.part.read(arguments.figure.window())?;
+    let (profile, selection) =
+        arguments.part.read_as(arguments.figure.window(), |captures| arguments.native.profile(captures))?;
     if measure.figure == Figure::Max && !selection.is_everything() {
         return Err(Usage(
             "`max` is known of all threads and modules together: leave out `--thread` and `--module`"

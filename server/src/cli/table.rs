@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use heaphint_report::{TableSort, TableView, table_json, table_text};
 
 use super::figure::{CountsArgument, FigureArguments};
+use super::native::NativeArgument;
 use super::output::{self, UnitsArgument, parse_minimum};
 use super::part::PartArguments;
 
@@ -17,6 +18,8 @@ pub struct Arguments {
     part: PartArguments,
     #[command(flatten)]
     figure: FigureArguments,
+    #[command(flatten)]
+    native: NativeArgument,
     #[command(flatten)]
     counts: CountsArgument,
     /// Tell threads apart
@@ -67,7 +70,8 @@ impl From<SortArgument> for TableSort {
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     let measure = arguments.counts.measure(arguments.figure.of_stacks()?)?;
-    let (profile, selection) = arguments.part.read(arguments.figure.window())?;
+    let (profile, selection) =
+        arguments.part.read_as(arguments.figure.window(), |captures| arguments.native.profile(captures))?;
     let by_thread = arguments.threads || arguments.sort == Some(SortArgument::Thread);
     let rows = profile.table(&selection, by_thread);
     let usual = if measure.counts { TableSort::Count } else { TableSort::Size };

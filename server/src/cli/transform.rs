@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use heaphint_analysis::Profile;
 use heaphint_analysis::records::Events;
 use heaphint_format::Mode;
 use heaphint_memray::FileFormat;
@@ -16,6 +17,7 @@ use heaphint_report::{EventTable, Format, MemrayEvents, TransformOptions, transf
 use super::Usage;
 use super::figure::FigureArguments;
 use super::input::{Input, open, recording};
+use super::native::NativeArgument;
 use super::part::PartArguments;
 
 /// Turn a capture into a file for another tool
@@ -28,6 +30,8 @@ pub struct Arguments {
     part: PartArguments,
     #[command(flatten)]
     figure: FigureArguments,
+    #[command(flatten)]
+    native: NativeArgument,
     /// Parquet of a full record, or of a Memray capture: a row for each event instead of each stack
     #[arg(long, conflicts_with_all = ["figure", "leaks", "temporary", "process", "thread", "module", "from", "to"])]
     events: bool,
@@ -62,7 +66,14 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
         });
     }
     let figure = arguments.figure.of_stacks()?;
-    let (profile, part) = arguments.part.read(arguments.figure.window())?;
+    let (profile, part) = arguments.part.read_as(arguments.figure.window(), |captures| {
+        // Memray has no way to write a native frame without the file that it is in.
+        if format == Format::Memray {
+            Profile::from_captures(captures)
+        } else {
+            arguments.native.profile(captures)
+        }
+    })?;
     let options = TransformOptions { figure, part, version: env!("CARGO_PKG_VERSION").to_owned() };
     written(arguments, |out| transform(out, &profile, format, &options))
 }

@@ -6,6 +6,7 @@ use heaphint_report::{Sources, SummarySort, TreeView, tree_json, tree_text};
 
 use super::figure::{CountsArgument, FigureArguments};
 use super::input::read_source;
+use super::native::NativeArgument;
 use super::output::{self, UnitsArgument, parse_minimum};
 use super::part::PartArguments;
 use crate::tui::{App, Settings, View};
@@ -20,6 +21,8 @@ pub struct Arguments {
     part: PartArguments,
     #[command(flatten)]
     figure: FigureArguments,
+    #[command(flatten)]
+    native: NativeArgument,
     #[command(flatten)]
     counts: CountsArgument,
     #[command(flatten)]
@@ -57,7 +60,8 @@ struct Shape {
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     let measure = arguments.counts.measure(arguments.figure.of_stacks()?)?;
-    let (profile, selection) = arguments.part.read(arguments.figure.window())?;
+    let (profile, selection) =
+        arguments.part.read_as(arguments.figure.window(), |captures| arguments.native.profile(captures))?;
     let shape = &arguments.shape;
     let options = TreeOptions {
         selection,

@@ -25,6 +25,7 @@ extern crate alloc;
 mod header;
 mod journal;
 mod log;
+mod native;
 mod pending;
 #[cfg(feature = "read")]
 mod read;
@@ -42,14 +43,15 @@ pub use header::{
 };
 pub use journal::{JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET, Journal, JournalEntry};
 pub use log::{LogEvent, LogRow, MOST_SITES, SEGMENT_BYTES, SEGMENT_ROWS, Segment, SegmentState};
+pub use native::{Address, AddressKind, Module, NO_MODULE, NativeFrame, Symbol};
 pub use pending::{AREA_EVENTS, Area, AreaState, Change, MOST_AREAS, NO_STAMP, PendingEvent, earliest};
 #[cfg(feature = "read")]
 pub use read::{Capture, ReadError, Unlogged};
 pub use record::{Record, Word};
 pub use sampling::{ROUNDED_UP, Sampling, Weighed};
 pub use tables::{
-    Allocator, Code, FOLD_DEPTH, Fold, NO_PLACE, Place, PlaceKind, SIZE_CLASSES, SetNode, Site, Stack, Table,
-    Thread, size_class, size_class_lower_bound,
+    Allocator, Code, ENTERED, FOLD_DEPTH, Fold, NATIVE_STACK, NO_PLACE, Place, PlaceKind, SIZE_CLASSES,
+    SetNode, Site, Stack, Table, Thread, size_class, size_class_lower_bound,
 };
 pub use timeline::{Sample, TIMELINE_SLOTS, TIMELINE_TICK_MS, Thinning};
 pub use totals::{Pending, Totals};

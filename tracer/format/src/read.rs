@@ -5,10 +5,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::{
-    Area, AreaState, Change, Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Fold, Header, JOURNAL_ENTRIES,
-    JOURNAL_ENTRIES_OFFSET, JOURNAL_OFFSET, JournalEntry, LogEvent, MAGIC, MAX_EXTENTS, MOST_AREAS, NO_PLACE,
-    NO_STAMP, PAGE, PROCESS_OFFSET, Pending, PendingEvent, Place, Process, Record, Sample, SetNode, Site,
-    Stack, Status, Table, Text, Thinning, Thread, Totals, VERSION, Word, earliest, version_2,
+    Address, Area, AreaState, Change, Code, DIRECTORY_OFFSET, ENTERED, Extent, FIXED_BYTES, Fold, Header,
+    JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET, JOURNAL_OFFSET, JournalEntry, LogEvent, MAGIC, MAX_EXTENTS,
+    MOST_AREAS, Module, NATIVE_STACK, NO_MODULE, NO_PLACE, NO_STAMP, NativeFrame, PAGE, PROCESS_OFFSET,
+    Pending, PendingEvent, Place, Process, Record, Sample, SetNode, Site, Stack, Status, Symbol, Table, Text,
+    Thinning, Thread, Totals, VERSION, Word, earliest, version_2,
 };
 
 /// Why bytes are no capture.
@@ -70,6 +71,14 @@ pub struct Capture {
     pub folds: Vec<Fold>,
     /// Threads.
     pub threads: Vec<Thread>,
+    /// Loaded files that native frames are in.
+    pub modules: Vec<Module>,
+    /// Places in native stacks.
+    pub addresses: Vec<Address>,
+    /// What addresses are, if that was written into the capture; by address, outer functions first.
+    pub symbols: Vec<Symbol>,
+    /// Tree of native stacks; index 0 is the empty stack. Parents come before their children.
+    pub native_frames: Vec<NativeFrame>,
     /// Samples in order of time.
     pub timeline: Vec<Sample>,
     /// True when parts of the file were missing or contradicted each other; what was readable is here.
@@ -114,6 +123,10 @@ impl Capture {
             places: tables.records(Table::Places, &header, &mut damaged),
             folds: tables.records(Table::Folds, &header, &mut damaged),
             threads: tables.records(Table::Threads, &header, &mut damaged),
+            modules: tables.records(Table::Modules, &header, &mut damaged),
+            addresses: tables.records(Table::Addresses, &header, &mut damaged),
+            symbols: tables.records(Table::Symbols, &header, &mut damaged),
+            native_frames: tables.records(Table::NativeFrames, &header, &mut damaged),
             timeline: tables.records(Table::Timeline, &header, &mut damaged),
             strings: tables.records(Table::Strings, &header, &mut damaged),
             damaged,
@@ -194,10 +207,31 @@ impl Capture {
         if self.threads.is_empty() {
             self.threads.push(Thread::default());
         }
+        for address in &mut self.addresses {
+            check(&mut address.module, self.modules.len(), NO_MODULE);
+        }
+        if self.native_frames.is_empty() {
+            self.native_frames.push(NativeFrame::default());
+        }
+        for (i, frame) in self.native_frames.iter_mut().enumerate().skip(1) {
+            check(&mut frame.parent, i, 0);
+            check(&mut frame.address, self.addresses.len(), u32::MAX);
+        }
         let codes = self.codes.len();
+        let mut is_native = Vec::with_capacity(self.stacks.len());
         for (i, stack) in self.stacks.iter_mut().enumerate() {
             check(&mut stack.parent, i, 0);
-            check(&mut stack.code, codes, 0);
+            // Nothing is on top of a stack that has its native frames.
+            let below = stack.parent as usize;
+            check(&mut stack.parent, if is_native.get(below) == Some(&true) { 0 } else { i }, 0);
+            if stack.code == NATIVE_STACK {
+                let mut native = stack.line & !ENTERED;
+                check(&mut native, self.native_frames.len(), 0);
+                stack.line = native | stack.line & ENTERED;
+            } else {
+                check(&mut stack.code, codes, 0);
+            }
+            is_native.push(stack.code == NATIVE_STACK);
         }
         for fold in &mut self.folds {
             check(&mut fold.stack, self.stacks.len(), 0);

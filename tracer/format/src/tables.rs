@@ -32,14 +32,22 @@ pub enum Table {
     Folds = 10,
     /// [`crate::Area`]: one for each thread that lives.
     Areas = 11,
+    /// [`crate::Module`].
+    Modules = 12,
+    /// [`crate::Address`].
+    Addresses = 13,
+    /// [`crate::NativeFrame`].
+    NativeFrames = 14,
+    /// [`crate::Symbol`]: never written by the tracer.
+    Symbols = 15,
     /// [`crate::Segment`]s with their [`crate::LogRow`]s, in full records only. It has no length: each segment says itself
     /// what it holds, and who reads the tables leaves it out.
-    Log = 12,
+    Log = 16,
 }
 
 impl Table {
     /// All tables that a [`crate::Capture`] is made of.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Strings,
         Self::Codes,
         Self::Stacks,
@@ -51,6 +59,10 @@ impl Table {
         Self::Observed,
         Self::Folds,
         Self::Areas,
+        Self::Modules,
+        Self::Addresses,
+        Self::NativeFrames,
+        Self::Symbols,
     ];
 }
 
@@ -73,17 +85,28 @@ record! {
     ///
     /// Example: `01 00 00 00  02 00 00 00  2a 00 00 00  03 00 00 00` is the frame of code 2 at line 42 on top of
     /// stack 1, whose project lines are set 3.
+    ///
+    /// With native frames ([`crate::Mode::Native`]) a stack can also be a Python stack with the native frames around it,
+    /// see [`NATIVE_STACK`]. No stack is on top of such a one.
     Stack [16] {
         /// The caller's stack; always lower than the own index.
         parent: u32,
-        /// Index of a [`Code`].
+        /// Index of a [`Code`], or [`NATIVE_STACK`].
         code: u32,
-        /// The line that was executing, 1-based, 0 when the code object has none.
+        /// The line that was executing, 1-based, 0 when the code object has none; with [`ENTERED`].
         line: u32,
         /// Index of the [`SetNode`] with all project lines and functions of this stack.
         set: u32,
     }
 }
+
+/// [`Stack::code`] of a stack that is the Python stack `parent` with native frames: `line` is the index of the innermost
+/// [`crate::NativeFrame`]; with [`ENTERED`] if the innermost loop stands for a frame that Python does not show yet.
+pub const NATIVE_STACK: u32 = u32::MAX;
+
+/// A bit of [`Stack::line`], in captures with native frames: the interpreter's loop was called anew for this frame, so a
+/// native frame of the loop stands for it and for the frames that it called without a new loop.
+pub const ENTERED: u32 = 1 << 31;
 
 /// Frames of a stack beyond which recursion is folded; see [`Fold`].
 pub const FOLD_DEPTH: u32 = 1024;

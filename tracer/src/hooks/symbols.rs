@@ -1,6 +1,6 @@
 //! `dlsym`: a program that looks an allocator up by name, as ctypes does, gets the hook as well.
 
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::null_mut;
 
 use crate::real;
@@ -90,6 +90,15 @@ unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_v
         hook_for = sym hook_for,
         real = sym real_dlsym,
     )
+}
+
+/// What is loaded next may have the same addresses.
+#[cfg_attr(not(test), unsafe(no_mangle))]
+unsafe extern "C" fn dlclose(handle: *mut c_void) -> c_int {
+    // SAFETY: the argument is the program's own.
+    let result = unsafe { real::call::dlclose(handle) };
+    crate::native::forget_rules();
+    result
 }
 
 extern "C" fn real_dlsym() -> *mut c_void {

@@ -5,8 +5,10 @@
 
 use super::interpreter::{Interpreter, ThreadStateFunction};
 use super::markers::{Marker, Marking};
-use super::memory::{byte, read_if_mapped, word};
-use super::versions::{FrameLayout, Running, ThreadLayout};
+use super::memory::{byte, word};
+use super::versions::{Entries, FrameLayout, Running, ThreadLayout};
+use crate::native;
+use crate::sys::read_if_mapped;
 
 /// A frame of the interpreter; only its address means something.
 #[repr(transparent)]
@@ -18,11 +20,16 @@ pub struct FrameWords {
     /// Address of the code object, or of whatever stands in its place in a frame without Python code (a call from
     /// C): such a frame is not shown, see [`super::visibility`].
     pub code: usize,
-    /// The instruction, as the interpreter keeps it: an index or an address.
+    /// The instruction, as the interpreter keeps it: an index or an address. From a reader of [`WalkStart`], perhaps with
+    /// [`ENTERED`].
     pub instruction: usize,
     /// The calling frame, or null.
     pub previous: *const Frame,
 }
+
+/// A bit of [`FrameWords::instruction`], where native stacks are recorded: the interpreter's loop was called anew for the
+/// frame. From 3.12 on the frame without Python code that stands before it says the same.
+pub const ENTERED: usize = 1 << (usize::BITS - 1);
 
 /// Reads frames.
 #[derive(Clone, Copy)]
@@ -33,6 +40,11 @@ pub struct FrameReader {
     instruction_mask: usize,
     previous: usize,
     marker_mask: usize,
+    /// The byte whose lowest bit says whether the loop was called anew, if `entry_mask` lets it through.
+    entry: usize,
+    entry_mask: usize,
+    /// Is in every instruction.
+    entered: usize,
 }
 
 impl FrameReader {
@@ -44,6 +56,18 @@ impl FrameReader {
             instruction_mask: layout.instruction_mask,
             previous: layout.previous,
             marker_mask: marking.mask(),
+            entry: 0,
+            entry_mask: 0,
+            entered: 0,
+        }
+    }
+
+    /// The same, with [`ENTERED`] in instructions.
+    const fn with_entries(self, layout: &FrameLayout) -> Self {
+        match layout.entries {
+            Entries::Every => Self { entered: ENTERED, ..self },
+            Entries::Byte(entry) => Self { entry, entry_mask: 1, ..self },
+            Entries::Shim => self,
         }
     }
 
@@ -79,7 +103,9 @@ impl FrameReader {
         unsafe {
             FrameWords {
                 code: word(address, self.code) & self.object_mask,
-                instruction: word(address, self.instruction) & self.instruction_mask,
+                instruction: word(address, self.instruction) & self.instruction_mask
+                    | self.entered
+                    | (usize::from(byte(address, self.entry)) & self.entry_mask) << (usize::BITS - 1),
                 previous: word(address, self.previous) as *const Frame,
             }
         }
@@ -127,8 +153,10 @@ pub struct WalkStart {
 
 impl WalkStart {
     pub(super) fn new(interpreter: &Interpreter, marking: Marking) -> Self {
+        let layout = &interpreter.layout.frame;
+        let reader = FrameReader::new(layout, &marking);
         Self {
-            reader: FrameReader::new(&interpreter.layout.frame, &marking),
+            reader: if native::is_on() { reader.with_entries(layout) } else { reader },
             marking,
             thread: interpreter.layout.thread,
             running_thread_state: interpreter.running_thread_state,

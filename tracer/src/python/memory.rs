@@ -35,18 +35,6 @@ pub unsafe fn byte(address: usize, offset: usize) -> u8 {
     unsafe { (address.wrapping_add(offset) as *const u8).read() }
 }
 
-/// Reads the word at an address that may stop being readable at any moment; `None` if it is not. Asks the kernel.
-pub fn read_if_mapped(address: usize) -> Option<usize> {
-    let _errno = crate::sys::ErrnoGuard::new();
-    let mut value = 0_usize;
-    let size = size_of::<usize>();
-    let to = libc::iovec { iov_base: (&raw mut value).cast(), iov_len: size };
-    let from = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: size };
-    // SAFETY: `to` is the value's memory; what is read from is checked by the kernel.
-    let read = unsafe { libc::process_vm_readv(libc::getpid(), &raw const to, 1, &raw const from, 1, 0) };
-    (read == size as isize).then_some(value)
-}
-
 /// Whether something plausible can be read at `address`: aligned, and the first `extent` bytes (a page at most) are
 /// mapped.
 ///

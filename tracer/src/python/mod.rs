@@ -33,7 +33,7 @@ use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicUsize, Ordering}
 
 pub use codes::{CodeText, Visibility};
 pub use deaths::Watcher;
-pub use frames::{Frame, FrameReader, FrameWords, WalkStart};
+pub use frames::{ENTERED, Frame, FrameReader, FrameWords, WalkStart};
 use interpreter::{Interpreter, MainInterpreterFunction};
 pub use markers::{Marker, Marking};
 pub use once::Once;

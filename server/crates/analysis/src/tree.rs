@@ -81,6 +81,7 @@ impl<'a> Tree<'a> {
     pub fn new(profile: &'a Profile, options: &TreeOptions) -> Self {
         let mut builder = Builder {
             profile,
+            python: profile.python_nodes(),
             options,
             nodes: Vec::new(),
             children: FxHashMap::default(),
@@ -175,6 +176,8 @@ enum Key {
 
 struct Builder<'a, 'o> {
     profile: &'a Profile,
+    /// Of each stack, its innermost Python frame.
+    python: Vec<NodeId>,
     options: &'o TreeOptions,
     nodes: Vec<TreeNode<'a>>,
     children: FxHashMap<(TreeId, Key), TreeId>,
@@ -207,7 +210,9 @@ impl<'a> Builder<'a, '_> {
         let profile = self.profile;
         let node = &profile.nodes[at.index()];
         let frame = profile.frame(at);
-        if self.options.hide_imports && frame.is_import_system() {
+        // Native frames that the import system has called are a part of it.
+        let python = self.python.get(at.index()).copied().unwrap_or(at);
+        if self.options.hide_imports && profile.frame(python).is_import_system() {
             return parent;
         }
         self.child(parent, Key::Frame(node.function, node.line), || TreePlace::Frame(frame))

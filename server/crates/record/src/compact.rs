@@ -17,8 +17,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use heaphint_format::{
-    Area, COMPACT, Code, FIXED_BYTES, Fold, Header, Place, Record, Sample, SetNode, Site, Stack, Status,
-    Table, Thread,
+    Address, Area, COMPACT, Code, FIXED_BYTES, Fold, Header, Module, NativeFrame, Place, Record, Sample,
+    SetNode, Site, Stack, Status, Symbol, Table, Thread,
 };
 
 use crate::image::{Parts, TableBytes};
@@ -188,6 +188,10 @@ pub fn record_bytes(table: u32) -> Option<usize> {
         Table::Timeline | Table::Observed => Sample::BYTES,
         Table::Folds => Fold::BYTES,
         Table::Areas => Area::BYTES,
+        Table::Modules => Module::BYTES,
+        Table::Addresses => Address::BYTES,
+        Table::NativeFrames => NativeFrame::BYTES,
+        Table::Symbols => Symbol::BYTES,
         Table::Strings | Table::Fixed | Table::Log => 1,
     })
 }

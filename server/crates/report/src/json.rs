@@ -177,11 +177,20 @@ pub struct JsonFrame<'a> {
     pub qualname: &'a str,
     pub file: &'a str,
     pub line: u32,
+    /// Whether it is no Python frame; left out of Python frames.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub native: bool,
 }
 
 impl<'a> From<&Frame<'a>> for JsonFrame<'a> {
     fn from(frame: &Frame<'a>) -> Self {
-        Self { function: frame.function, qualname: frame.qualname, file: frame.file, line: frame.line }
+        Self {
+            function: frame.function,
+            qualname: frame.qualname,
+            file: frame.file,
+            line: frame.line,
+            native: frame.is_native,
+        }
     }
 }
 

@@ -195,8 +195,9 @@ fn label(place: &TreePlace<'_>, profile: &Profile, sources: &Sources<'_>) -> (St
     }
 }
 
-/// Where a frame is: `app.py:12`.
+/// Where a frame is: `app.py:12`, `libfoo.so (native)`.
 pub fn frame_place(frame: &Frame<'_>, directory: &str) -> String {
     let path = printable(short_path(frame.file, directory));
-    if frame.line == 0 { path } else { format!("{path}:{}", frame.line) }
+    let place = if frame.line == 0 { path } else { format!("{path}:{}", frame.line) };
+    if frame.is_native { format!("{place} (native)") } else { place }
 }

@@ -5,8 +5,8 @@
 //! form of another one.
 
 use super::{
-    Attributes, Calls, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, MarkerPlace,
-    Running, TextLayout, ThreadLayout,
+    Attributes, Calls, CodeLayout, Entries, FrameLayout, InstanceLayout, Instructions, Keys, Layout,
+    MarkerPlace, Running, TextLayout, ThreadLayout,
 };
 
 /// The first bytes of the structure.
@@ -93,6 +93,7 @@ pub unsafe fn layout(runtime: usize, form: &Form, rest: Unpublished) -> Result<L
             previous: frame(1),
             owner: places.owner,
             shim_owner: 3,
+            entries: Entries::Shim,
             locals: places.locals,
             in_object: Some(24),
             marker: (rest.marker)(places),

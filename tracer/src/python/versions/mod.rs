@@ -90,12 +90,25 @@ pub struct FrameLayout {
     pub owner: usize,
     /// The lowest owner that marks a frame without Python code; above 255 where there are no such frames.
     pub shim_owner: u16,
+    /// How a frame shows that the interpreter's loop was called anew for it.
+    pub entries: Entries,
     /// The first local variable.
     pub locals: usize,
     /// In a frame *object*: the pointer to the frame; `None` where the object is the frame itself.
     pub in_object: Option<usize>,
     /// Where a marker can be set, if anywhere.
     pub marker: Option<MarkerPlace>,
+}
+
+/// How a frame shows that the interpreter's loop was called anew for it, instead of going on with it.
+#[derive(Clone, Copy, Debug)]
+pub enum Entries {
+    /// 3.9 and 3.10: it is for every frame.
+    Every,
+    /// 3.11: by the lowest bit of this byte.
+    Byte(usize),
+    /// 3.12 and later: a frame without Python code stands before it.
+    Shim,
 }
 
 /// Where a frame has room for a marker; [`super::markers`] says why nobody minds.

@@ -1,8 +1,8 @@
 //! CPython 3.10: frames are objects, instructions are counted in code units, lines are in `co_linetable`.
 
 use super::{
-    Attributes, Calls, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, MarkerPlace,
-    Running, TextLayout, ThreadLayout,
+    Attributes, Calls, CodeLayout, Entries, FrameLayout, InstanceLayout, Instructions, Keys, Layout,
+    MarkerPlace, Running, TextLayout, ThreadLayout,
 };
 
 pub const LAYOUT: Layout = Layout {
@@ -18,6 +18,7 @@ pub const LAYOUT: Layout = Layout {
         previous: 24,
         owner: 32,
         shim_owner: u16::MAX,
+        entries: Entries::Every,
         locals: 352,
         in_object: None,
         marker: Some(MarkerPlace::ActivationBit { trace_lines: 84, generator: 88 }),

@@ -1,8 +1,8 @@
 //! CPython 3.11: frames become plain structures, reached through a `_PyCFrame`.
 
 use super::{
-    Attributes, Calls, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, MarkerPlace,
-    Running, TextLayout, ThreadLayout,
+    Attributes, Calls, CodeLayout, Entries, FrameLayout, InstanceLayout, Instructions, Keys, Layout,
+    MarkerPlace, Running, TextLayout, ThreadLayout,
 };
 
 pub const LAYOUT: Layout = Layout {
@@ -18,6 +18,7 @@ pub const LAYOUT: Layout = Layout {
         owner: 69,
         // Calls from C have no frame of their own yet.
         shim_owner: u16::MAX,
+        entries: Entries::Byte(68),
         locals: 72,
         in_object: Some(24),
         marker: Some(MarkerPlace::DeadSlot { stack_top: 64, is_entry: Some(68) }),

@@ -1,8 +1,8 @@
 //! CPython 3.12: calls from C put a frame without Python code between (owner 3).
 
 use super::{
-    Attributes, Calls, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, MarkerPlace,
-    Running, TextLayout, ThreadLayout,
+    Attributes, Calls, CodeLayout, Entries, FrameLayout, InstanceLayout, Instructions, Keys, Layout,
+    MarkerPlace, Running, TextLayout, ThreadLayout,
 };
 
 pub const LAYOUT: Layout = Layout {
@@ -17,6 +17,7 @@ pub const LAYOUT: Layout = Layout {
         previous: 8,
         owner: 70,
         shim_owner: 3,
+        entries: Entries::Shim,
         locals: 72,
         in_object: Some(24),
         marker: Some(MarkerPlace::DeadSlot { stack_top: 64, is_entry: None }),

@@ -1,8 +1,8 @@
 //! CPython 3.9: frames are objects, lines are in `co_lnotab`.
 
 use super::{
-    Attributes, Calls, CodeLayout, FrameLayout, InstanceLayout, Instructions, Keys, Layout, MarkerPlace,
-    Running, TextLayout, ThreadLayout,
+    Attributes, Calls, CodeLayout, Entries, FrameLayout, InstanceLayout, Instructions, Keys, Layout,
+    MarkerPlace, Running, TextLayout, ThreadLayout,
 };
 
 pub const LAYOUT: Layout = Layout {
@@ -18,6 +18,7 @@ pub const LAYOUT: Layout = Layout {
         previous: 24,
         owner: 32,
         shim_owner: u16::MAX,
+        entries: Entries::Every,
         locals: 360,
         in_object: None,
         marker: Some(MarkerPlace::ActivationBit { trace_lines: 88, generator: 96 }),

@@ -2,10 +2,11 @@
 
 use std::collections::hash_map::Entry;
 
-use heaphint_format::{Capture, PlaceKind, Text};
+use heaphint_format::{Capture, ENTERED, Mode, NATIVE_STACK, PlaceKind, Text};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::lines::Maxima;
+use super::native::{Addresses, Merger, Nodes, Symbols};
 use super::{
     FileId, Function, FunctionId, LineId, Maximum, Node, NodeId, Process, Profile, Session, Site, ThreadId,
     ThreadName,
@@ -21,8 +22,9 @@ const MOST_NAME_BYTES: usize = 256 << 20;
 #[derive(Default)]
 struct Builder {
     file_names: Vec<String>,
-    file_ids: FxHashMap<String, FileId>,
+    file_ids: FxHashMap<(String, bool), FileId>,
     in_project: Vec<bool>,
+    is_native: Vec<bool>,
     functions: Vec<Function>,
     function_ids: FxHashMap<(FileId, String, u32), FunctionId>,
     lines: Vec<(FileId, u32)>,
@@ -34,13 +36,18 @@ struct Builder {
     name_bytes: usize,
 }
 
-pub(super) fn profile(captures: &[Capture]) -> Profile {
+pub(super) fn profile(captures: &[Capture], mut symbols: Option<&mut dyn Symbols>) -> Profile {
     let mut session = Session::start(captures);
     let mut builder = Builder::default();
     builder.root();
     let mut whole = Figures::default();
     for (process, capture) in captures.iter().enumerate() {
-        builder.capture(capture, process as u32);
+        // A reborrow of what an option holds needs its lifetime spelt out.
+        let symbols: Option<&mut dyn Symbols> = match &mut symbols {
+            Some(symbols) => Some(&mut **symbols),
+            None => None,
+        };
+        builder.capture(capture, process as u32, symbols);
     }
     for site in &builder.sites {
         whole.add(&site.figures);
@@ -56,6 +63,7 @@ pub(super) fn profile(captures: &[Capture]) -> Profile {
         session,
         file_names: builder.file_names,
         in_project: builder.in_project,
+        is_native: builder.is_native,
         functions: builder.functions,
         lines: builder.lines,
         nodes: builder.nodes,
@@ -80,13 +88,13 @@ struct FileTexts {
 impl Builder {
     /// The empty stack. Its function and line belong to no file that anybody sees.
     fn root(&mut self) {
-        let file = self.file(String::new());
-        let function = self.function(file, String::new(), 0);
+        let file = self.file(String::new(), false);
+        let function = self.function(file, String::new(), 0, false);
         let line = self.line(file, 0);
         self.nodes.push(Node { parent: NodeId(0), function, line });
     }
 
-    fn capture(&mut self, capture: &Capture, process: u32) {
+    fn capture(&mut self, capture: &Capture, process: u32, symbols: Option<&mut dyn Symbols>) {
         let mut texts = FileTexts {
             ids: FxHashMap::default(),
             raw_names: FxHashMap::default(),
@@ -99,25 +107,32 @@ impl Builder {
                 *flag |= code.in_project != 0;
             }
             let name = self.name(capture, code.name);
-            functions.push(self.function(file, name, code.first_line));
+            functions.push(self.function(file, name, code.first_line, false));
         }
 
-        let first_node = self.nodes.len() as u32;
-        let node_id = |stack: u32| if stack == 0 { NodeId(0) } else { NodeId(first_node + stack - 1) };
         // A code object without line numbers is shown at its first line, and that line then is more than one place.
         let mut merged_lines: FxHashSet<LineId> = FxHashSet::default();
-        for (index, stack) in capture.stacks.iter().enumerate().skip(1) {
-            // The reader has made every index valid; what a hand-made capture leaves wrong points to the root.
-            let parent = if (stack.parent as usize) < index { stack.parent } else { 0 };
+        let mut frames = vec![(FunctionId(0), LineId(0))];
+        for stack in capture.stacks.iter().skip(1) {
+            if stack.code == NATIVE_STACK {
+                frames.push((FunctionId(0), LineId(0)));
+                continue;
+            }
             let function = functions.get(stack.code as usize).copied().unwrap_or(FunctionId(0));
             let (file, first_line) =
                 self.functions.get(function.index()).map_or((FileId(0), 0), |f| (f.file, f.first_line));
-            let line = self.line(file, if stack.line == 0 { first_line.max(1) } else { stack.line });
-            if stack.line == 0 {
+            let own_line = stack.line & !ENTERED;
+            let line = self.line(file, if own_line == 0 { first_line.max(1) } else { own_line });
+            if own_line == 0 {
                 merged_lines.insert(line);
             }
-            self.nodes.push(Node { parent: node_id(parent), function, line });
+            frames.push((function, line));
         }
+        let node_ids = match symbols {
+            Some(symbols) if capture.header.has(Mode::Native) => self.merged_nodes(capture, &frames, symbols),
+            _ => self.python_nodes(capture, &frames),
+        };
+        let node_id = |stack: u32| node_ids.get(stack as usize).copied().unwrap_or(NodeId(0));
 
         let first_thread = self.threads.len() as u32;
         for thread in &capture.threads {
@@ -125,9 +140,8 @@ impl Builder {
             self.threads.push(ThreadName { tid: thread.tid, process, name });
         }
         for site in &capture.sites {
-            let stack = if (site.stack as usize) < capture.stacks.len() { site.stack } else { 0 };
             self.sites.push(Site {
-                node: node_id(stack),
+                node: node_id(site.stack),
                 thread: ThreadId(first_thread.saturating_add(site.thread())),
                 allocator: site.allocator(),
                 figures: Figures {
@@ -146,6 +160,47 @@ impl Builder {
             });
         }
         self.places(capture, &mut texts, &merged_lines);
+    }
+
+    /// The node of each stack, without native frames.
+    fn python_nodes(&mut self, capture: &Capture, frames: &[(FunctionId, LineId)]) -> Vec<NodeId> {
+        let mut ids = vec![NodeId(0)];
+        for (stack, (function, line)) in capture.stacks.iter().zip(frames).skip(1) {
+            // The reader has made every index valid; what a hand-made capture leaves wrong points to the root.
+            let parent = ids.get(stack.parent as usize).copied().unwrap_or(NodeId(0));
+            if stack.code == NATIVE_STACK {
+                ids.push(parent);
+                continue;
+            }
+            ids.push(NodeId(self.nodes.len() as u32));
+            self.nodes.push(Node { parent, function: *function, line: *line });
+        }
+        ids
+    }
+
+    /// The node of each stack that a site has, with native frames.
+    fn merged_nodes(
+        &mut self,
+        capture: &Capture,
+        frames: &[(FunctionId, LineId)],
+        symbols: &mut dyn Symbols,
+    ) -> Vec<NodeId> {
+        let mut ids = vec![NodeId(0); capture.stacks.len()];
+        let mut merger = Merger::new(capture);
+        let mut nodes = NewNodes {
+            builder: self,
+            frames,
+            addresses: Addresses::new(capture, symbols),
+            shown: FxHashMap::default(),
+        };
+        for site in &capture.sites {
+            if let Some(id) = ids.get_mut(site.stack as usize)
+                && *id == NodeId(0)
+            {
+                *id = merger.node(site.stack, &mut nodes);
+            }
+        }
+        ids
     }
 
     /// The recorded maxima of one process.
@@ -189,25 +244,26 @@ impl Builder {
         let raw = self.name(capture, text);
         let path = if raw.is_empty() { "<unknown>".to_owned() } else { absolute(&raw, &texts.directory) };
         self.name_bytes = self.name_bytes.saturating_add(path.len() - raw.len().min(path.len()));
-        let id = self.file(path);
+        let id = self.file(path, false);
         texts.ids.insert(text, id);
         texts.raw_names.entry(id).or_default().insert(raw);
         id
     }
 
-    fn file(&mut self, path: String) -> FileId {
+    fn file(&mut self, path: String, is_native: bool) -> FileId {
         let next = FileId(self.file_names.len() as u32);
-        *self.file_ids.entry(path).or_insert_with_key(|path| {
+        *self.file_ids.entry((path, is_native)).or_insert_with_key(|(path, _)| {
             self.file_names.push(path.clone());
             self.in_project.push(false);
+            self.is_native.push(is_native);
             next
         })
     }
 
-    fn function(&mut self, file: FileId, qualname: String, first_line: u32) -> FunctionId {
+    fn function(&mut self, file: FileId, qualname: String, first_line: u32, is_native: bool) -> FunctionId {
         let next = FunctionId(self.functions.len() as u32);
         *self.function_ids.entry((file, qualname, first_line)).or_insert_with_key(|(_, qualname, _)| {
-            self.functions.push(Function { qualname: qualname.clone(), file, first_line });
+            self.functions.push(Function { qualname: qualname.clone(), file, first_line, is_native });
             next
         })
     }
@@ -218,6 +274,45 @@ impl Builder {
             self.lines.push((file, line));
             next
         })
+    }
+}
+
+/// Adds merged stacks to a profile.
+struct NewNodes<'b, 'a> {
+    builder: &'b mut Builder,
+    frames: &'b [(FunctionId, LineId)],
+    addresses: Addresses<'a>,
+    /// What addresses are shown as.
+    shown: FxHashMap<u32, Vec<(FunctionId, LineId)>>,
+}
+
+impl NewNodes<'_, '_> {
+    fn push(&mut self, parent: NodeId, (function, line): (FunctionId, LineId)) -> NodeId {
+        let id = NodeId(self.builder.nodes.len() as u32);
+        self.builder.nodes.push(Node { parent, function, line });
+        id
+    }
+}
+
+impl Nodes for NewNodes<'_, '_> {
+    fn python(&mut self, parent: NodeId, stack: u32) -> NodeId {
+        let frame = self.frames.get(stack as usize).copied().unwrap_or((FunctionId(0), LineId(0)));
+        self.push(parent, frame)
+    }
+
+    fn native(&mut self, parent: NodeId, address: u32) -> NodeId {
+        if !self.shown.contains_key(&address) {
+            let shown = self.addresses.shown(address);
+            let frames = shown.into_iter().map(|shown| {
+                let file = self.builder.file(shown.file, true);
+                let function = self.builder.function(file, shown.name, 0, true);
+                (function, self.builder.line(file, shown.line))
+            });
+            let frames = frames.collect();
+            self.shown.insert(address, frames);
+        }
+        let count = self.shown.get(&address).map_or(0, Vec::len);
+        (0..count).fold(parent, |parent, at| self.push(parent, self.shown[&address][at]))
     }
 }
 

@@ -114,11 +114,11 @@ impl Profile {
         let files = self
             .file_names
             .iter()
-            .zip(&self.in_project)
-            .map(|(path, in_project)| GraphFile {
+            .zip(self.in_project.iter().zip(&self.is_native))
+            .map(|(path, (in_project, is_native))| GraphFile {
                 path,
-                origin: Origin::of(path, *in_project),
-                module: module_of(path, project),
+                origin: if *is_native { Origin::Native } else { Origin::of(path, *in_project) },
+                module: if *is_native { None } else { module_of(path, project) },
             })
             .collect();
         let functions = self

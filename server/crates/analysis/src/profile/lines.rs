@@ -121,7 +121,7 @@ impl Profile {
     /// Fills `files` and `outside_python`.
     pub(super) fn count_lines(&mut self, maxima: &Maxima) {
         let at_node = self.at_node(&self.sites);
-        self.outside_python = at_node.first().copied().unwrap_or_default();
+        self.outside_python = self.without_python(&at_node);
         self.outside_python.max_bytes = self.outside_python.peak_bytes.max(self.outside_python.leaked_bytes);
         self.outside_python.inexact = maxima.everywhere.or(Some(Inexact::MaxIsLowerBound));
         let sums = self.sums(at_node);
@@ -144,6 +144,9 @@ impl Profile {
             let (Some(file), function) = (files.get_mut(file_id.index()), sums.line_functions[index]) else {
                 continue;
             };
+            if self.is_native[file_id.index()] {
+                continue;
+            }
             let (own, total) = (sums.line_selfs[index], sums.line_totals[index]);
             let id = LineId(index as u32);
             let self_figures = maxima.complete(own, maxima.line_selfs.get(&id), 0);
@@ -170,6 +173,9 @@ impl Profile {
             });
         }
         for (index, function) in self.functions.iter().enumerate().skip(1) {
+            if function.is_native {
+                continue;
+            }
             let Some(file) = files.get_mut(function.file.index()) else { continue };
             let recorded = maxima.function_totals.get(&FunctionId(index as u32));
             let total = maxima.complete(sums.function_totals[index], recorded, 0);
@@ -203,14 +209,30 @@ impl Profile {
         at_node
     }
 
+    /// What stacks without any Python frame allocated.
+    pub(super) fn without_python(&self, at_node: &[Figures]) -> Figures {
+        let mut sum = Figures::default();
+        for (python, figures) in self.python_nodes().into_iter().zip(at_node) {
+            if python == NodeId(0) {
+                sum.add(figures);
+            }
+        }
+        sum
+    }
+
     /// Adds up the tree in one walk. A stack counts once for a line, function or file: only where that is met first
     /// on the way down.
     pub(super) fn sums(&self, at_node: Vec<Figures>) -> Sums {
         let mut line_selfs = vec![Figures::default(); self.lines.len()];
         let mut function_selfs = vec![Figures::default(); self.functions.len()];
-        for (node, figures) in self.nodes.iter().zip(&at_node).skip(1) {
-            line_selfs[node.line.index()].add(figures);
-            function_selfs[node.function.index()].add(figures);
+        for (index, python) in self.python_nodes().into_iter().enumerate().skip(1) {
+            // What native frames allocate is the innermost Python line's own, as it is without them.
+            let own = [Some(NodeId(index as u32)), Some(python).filter(|node| node.index() != index)];
+            for node in own.into_iter().flatten().filter(|node| *node != NodeId(0)) {
+                let node = &self.nodes[node.index()];
+                line_selfs[node.line.index()].add(&at_node[index]);
+                function_selfs[node.function.index()].add(&at_node[index]);
+            }
         }
         // Children come after their parents, so one pass from the end gives every subtree's sum.
         let mut below = at_node;

@@ -9,6 +9,7 @@ mod graph;
 mod imports;
 mod lines;
 mod modules;
+mod native;
 mod origin;
 mod overview;
 mod part;
@@ -32,6 +33,7 @@ pub use callers::{Caller, Callers, Step};
 pub use imports::ImportFigures;
 pub use lines::{FileFigures, FunctionFigures, LineFigures};
 pub use modules::ModuleFigures;
+pub use native::{NativeFunction, NativeModule, Symbols};
 pub use origin::Origin;
 pub use overview::{AllocatorFigures, LocationFigures, ProjectLine, SizeClass, ThreadFigures};
 pub use processes::{Beginning, End, Process};
@@ -83,11 +85,16 @@ pub(crate) struct Function {
     pub(crate) qualname: String,
     pub(crate) file: FileId,
     pub(crate) first_line: u32,
+    /// Whether it is no Python function.
+    pub(crate) is_native: bool,
 }
 
 impl Function {
     /// The name without what it is nested in: what every Python version knows.
     pub(crate) fn name(&self) -> &str {
+        if self.is_native {
+            return &self.qualname;
+        }
         self.qualname.rsplit('.').next().unwrap_or_default()
     }
 }
@@ -133,6 +140,8 @@ pub struct Profile {
     pub(crate) file_names: Vec<String>,
     /// Of each file, whether it belongs to the profiled project.
     pub(crate) in_project: Vec<bool>,
+    /// Of each file, whether native frames are in it. A file that has Python frames, too, is there twice.
+    pub(crate) is_native: Vec<bool>,
     pub(crate) functions: Vec<Function>,
     pub(crate) lines: Vec<(FileId, u32)>,
     pub(crate) nodes: Vec<Node>,
@@ -156,7 +165,24 @@ impl Profile {
     /// Bytes and counts add up over the processes; the peak and the maxima then are sums of each process's own.
     #[must_use]
     pub fn from_captures(captures: &[Capture]) -> Self {
-        build::profile(captures)
+        build::profile(captures, None)
+    }
+
+    /// The same, with the native frames of captures that have them between the Python frames. Lines of Python have the
+    /// figures that they have without.
+    #[must_use]
+    pub fn with_native(captures: &[Capture], symbols: &mut dyn Symbols) -> Self {
+        build::profile(captures, Some(symbols))
+    }
+
+    /// For each stack its innermost Python frame.
+    pub(crate) fn python_nodes(&self) -> Vec<NodeId> {
+        let mut innermost: Vec<NodeId> = Vec::with_capacity(self.nodes.len());
+        for (index, node) in self.nodes.iter().enumerate() {
+            let is_native = self.functions[node.function.index()].is_native;
+            innermost.push(if is_native { innermost[node.parent.index()] } else { NodeId(index as u32) });
+        }
+        innermost
     }
 
     /// What is known of the run as a whole.

@@ -45,8 +45,13 @@ impl Profile {
 
     /// For each stack the package it belongs to.
     pub(crate) fn packages(&self) -> Vec<&str> {
-        let of_file: Vec<Option<&str>> =
-            self.file_names.iter().map(|file| module_of(file, &self.session.project)).collect();
+        let of_file: Vec<Option<&str>> = self
+            .file_names
+            .iter()
+            .zip(&self.is_native)
+            // Native frames work for the package that called them.
+            .map(|(file, is_native)| if *is_native { None } else { module_of(file, &self.session.project) })
+            .collect();
         // Parents come first, so each node's answer is its own or its parent's.
         let mut of_node: Vec<&str> = vec![ROOT; self.nodes.len()];
         for (index, node) in self.nodes.iter().enumerate().skip(1) {

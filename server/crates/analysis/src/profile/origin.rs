@@ -13,12 +13,14 @@ pub enum Origin {
     ImportSystem,
     /// Text that is in no file: `<string>`, `<stdin>`.
     NoFile,
+    /// Code that is not Python, whatever it belongs to.
+    Native,
 }
 
 impl Origin {
     /// All origins, in the order in which reports show them.
-    pub const ALL: [Self; 5] =
-        [Self::Project, Self::Library, Self::StandardLibrary, Self::ImportSystem, Self::NoFile];
+    pub const ALL: [Self; 6] =
+        [Self::Project, Self::Library, Self::StandardLibrary, Self::ImportSystem, Self::NoFile, Self::Native];
 
     /// Its name for people.
     #[must_use]
@@ -29,6 +31,7 @@ impl Origin {
             Self::StandardLibrary => "standard library",
             Self::ImportSystem => "import system",
             Self::NoFile => "no file",
+            Self::Native => "native",
         }
     }
 

@@ -7,7 +7,7 @@ use super::origin::is_import_system;
 use super::{NodeId, Profile, ThreadId};
 use crate::{Figure, Figures, Measure};
 
-/// A Python frame.
+/// A frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// The function without what it is nested in.
@@ -16,15 +16,17 @@ pub struct Frame<'a> {
     pub qualname: &'a str,
     /// Absolute path, or a name such as `<string>`.
     pub file: &'a str,
-    /// 1-based.
+    /// 1-based; 0 when a native frame's line is not known.
     pub line: u32,
+    /// Whether it is a native frame: then `file` is the source file, or the loaded file if that is not known.
+    pub is_native: bool,
 }
 
 impl Frame<'_> {
     /// Whether it belongs to Python's import system, which stands between an import and the imported module.
     #[must_use]
     pub fn is_import_system(&self) -> bool {
-        is_import_system(self.file)
+        !self.is_native && is_import_system(self.file)
     }
 }
 
@@ -230,6 +232,7 @@ impl Profile {
             qualname: &function.qualname,
             file: &self.file_names[function.file.index()],
             line: self.lines[node.line.index()].1,
+            is_native: function.is_native,
         }
     }
 

@@ -45,7 +45,7 @@ impl Profile {
         let at_node = self.at_node(self.selected(selection));
         let mut whole = Figures { inexact: self.session.inexact, ..Figures::default() };
         at_node.iter().for_each(|figures| whole.add(figures));
-        let outside = at_node.first().copied().unwrap_or_default();
+        let outside = self.without_python(&at_node);
         let sums = self.sums(at_node);
 
         // What has index 0 is the empty stack's, which is no place.
@@ -53,7 +53,8 @@ impl Profile {
             SummaryBy::Function => (1..self.functions.len())
                 .map(|index| {
                     let function = &self.functions[index];
-                    let frame = self.frame_at(function, function.file, function.first_line.max(1));
+                    let first_line = if function.is_native { 0 } else { function.first_line.max(1) };
+                    let frame = self.frame_at(function, function.file, first_line);
                     (Some(frame), sums.function_selfs[index], sums.function_totals[index])
                 })
                 .collect(),
@@ -76,7 +77,13 @@ impl Profile {
                 (1..self.file_names.len())
                     .map(|index| {
                         let file = &self.file_names[index];
-                        let frame = Frame { function: "", qualname: "", file, line: 0 };
+                        let frame = Frame {
+                            function: "",
+                            qualname: "",
+                            file,
+                            line: 0,
+                            is_native: self.is_native[index],
+                        };
                         (Some(frame), selfs[index], sums.file_totals[index])
                     })
                     .collect()
@@ -102,7 +109,13 @@ impl Profile {
 
     fn frame_at<'a>(&'a self, function: &'a Function, file: FileId, line: u32) -> Frame<'a> {
         let file = &self.file_names[file.index()];
-        Frame { function: function.name(), qualname: &function.qualname, file, line }
+        Frame {
+            function: function.name(),
+            qualname: &function.qualname,
+            file,
+            line,
+            is_native: function.is_native,
+        }
     }
 
     /// The figures of a place in the whole run, with its maximum.

@@ -3,7 +3,7 @@
  */
 import { became } from "./format.js";
 
-const HUES = { project: 152, library: 212, "standard library": 45, "import system": 280, "no file": 0 };
+const HUES = { project: 152, library: 212, "standard library": 45, "import system": 280, "no file": 0, native: 330 };
 
 /** Hues of what became of a frame; what is the same is grey. */
 const CHANGES = { grew: 18, appeared: 330, shrank: 205, went: 255 };
