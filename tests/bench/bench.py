@@ -32,10 +32,13 @@ COLUMNS = {
     "alloc_deep": None,
     "numpy_temps": "numpy",
     "threads": None,
+    "native_threads": None,
     "import_heavy": None,
     "app_sqlglot": "sqlglot",
     "app_pandas": "pandas",
 }
+# Columns whose threads run at once: they have all cores.
+PARALLEL = {"native_threads"}
 PARTS = ["table", "start", "memory", "captures"]
 MIB = 1024 * 1024
 
@@ -52,7 +55,11 @@ def arguments():
         parser.add_argument(f"--{option}", default=choices, help=f"of {choices} (all)")
     parser.add_argument("--python", default=sys.executable, help="the interpreter (this one)")
     parser.add_argument("--heaphint", default="heaphint", help="the program (heaphint in PATH)")
-    parser.add_argument("--core", type=int, help="the core to run on (the last one allowed)")
+    parser.add_argument(
+        "--core",
+        type=int,
+        help="the core to run on (the last one allowed); native_threads has all",
+    )
     parser.add_argument("--json", metavar="FILE", help="write every single figure to FILE")
     options = parser.parse_args()
     for option, choices in names.items():
@@ -73,6 +80,9 @@ class Bench:
 
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
+        self.all_cores = os.sched_getaffinity(0)
+        self.core = {max(self.all_cores) if options.core is None else options.core}
+        os.sched_setaffinity(0, self.core)
         self.heaphint = program(options.heaphint)
         self.python = program(options.python)
         self.variants, self.left_out = variants(self.heaphint, self.python, options.rows, folder)
@@ -83,14 +93,15 @@ class Bench:
 
     def header(self):
         version = subprocess.check_output([self.python, "--version"], text=True).strip()
-        core, options = max(os.sched_getaffinity(0)), self.options
-        about = f"{version}, core {core}, {options.rounds} rounds, scale {options.scale:g}"
+        options = self.options
+        about = f"{version}, core {min(self.core)}, {options.rounds} rounds, scale {options.scale:g}"
         self.figures["about"] = about
         print(about)
         for name, why in self.left_out.items():
             print(f"row {name} is left out: {why}")
 
     def measure(self, name, script, rounds=None):
+        os.sched_setaffinity(0, self.all_cores if name in PARALLEL else self.core)
         runs = in_turns(self.variants, script, self.folder, rounds or self.options.rounds)
         self.figures[name] = {
             variant: [asdict(run) for run in all_runs] for variant, all_runs in runs.items()
@@ -239,8 +250,6 @@ def resident(run):
 
 def main():
     options = arguments()
-    core = options.core if options.core is not None else max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {core})
     with tempfile.TemporaryDirectory() as folder:
         Bench(options, folder).run()
 

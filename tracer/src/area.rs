@@ -59,7 +59,7 @@ impl OwnArea {
     }
 
     /// The event has happened; `sampling` says what its bytes stand for. `false` when there is no room for it: then the recorder has to apply events first.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn append(
         &mut self,
@@ -110,6 +110,7 @@ impl OwnArea {
     }
 
     /// Brings [`heaphint_format::Header::heap_bytes`] up to date.
+    #[inline(never)]
     pub fn publish_heap_bytes(&mut self) {
         if self.exists() {
             let bytes = core::mem::take(&mut self.unpublished) as u64;

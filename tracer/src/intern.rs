@@ -48,12 +48,17 @@ pub fn generation() -> u32 {
     ALL_DEATHS.load(Ordering::Acquire)
 }
 
+/// No stack has this number.
+pub const NO_PARENT: u32 = u32::MAX;
+
 /// One frame as it was read from the interpreter.
 #[derive(Clone, Copy, Default)]
 pub struct RawFrame {
     pub frame: usize,
     pub code: usize,
     pub instruction: usize,
+    /// The stack below it that its own was found for; [`NO_PARENT`] before it is known for these words.
+    pub parent: u32,
     /// Its stack, once it is known; what follows is known with it.
     pub stack: u32,
     /// How many frames that Python shows there are up to this one.
@@ -191,6 +196,7 @@ impl Interner {
         let (mut parent, mut level) = outer.map_or((0, 0), |raw| (raw.as_parent(), raw.level));
         for raw in frames.iter_mut().skip(known) {
             let stack = self.stack(file, parent, raw)?;
+            raw.parent = parent;
             level += u32::from(stack != parent & !ENTERED || raw.is_folded);
             raw.level = level;
             parent = raw.as_parent();
@@ -205,7 +211,7 @@ impl Interner {
     /// does not show (not begun yet, or the interpreter's own) has its caller's stack.
     #[inline]
     pub fn stack(&mut self, file: &mut CaptureFile, parent: u32, raw: &mut RawFrame) -> Result<u32, Problem> {
-        if self.steps.find(parent, raw) {
+        if self.steps.find(parent, raw, death_stamp(raw.code)) {
             return Ok(raw.stack);
         }
         self.new_step(file, parent, raw)
@@ -239,7 +245,7 @@ impl Interner {
         raw.is_lasting = visibility.is_lasting;
         if raw.is_lasting {
             let places = (file.stacks.len() as usize).next_power_of_two().clamp(FIRST_STEPS, MOST_STEPS);
-            if !self.steps.keep(places, parent, raw) {
+            if !self.steps.keep(places, parent, raw, death_stamp(raw.code)) {
                 return Err(NO_MEMORY);
             }
         }

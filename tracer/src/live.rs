@@ -107,7 +107,7 @@ pub fn prefetch(address: usize) {
 }
 
 /// Adds a block. `Err` without memory; else the block that had the address, whose end was not seen.
-#[inline]
+#[inline(always)]
 pub fn insert(address: usize, block: &Block) -> Result<Option<Block>, ()> {
     let key = key_of(address);
     // SAFETY: as many bits as there are shards.
@@ -116,7 +116,7 @@ pub fn insert(address: usize, block: &Block) -> Result<Option<Block>, ()> {
 }
 
 /// Takes the block at an address out of the table.
-#[inline]
+#[inline(always)]
 pub fn take(address: usize) -> Option<Block> {
     shard(address).lock().remove(key_of(address))
 }
@@ -149,7 +149,7 @@ impl LiveBlocks {
         Self { slots: Array::new(), shift: 0, used: 0, numbers: Array::new() }
     }
 
-    #[inline]
+    #[inline(always)]
     fn insert(&mut self, key: u64, block: &Block, moved: &prefetch::Slots) -> Result<Option<Block>, ()> {
         if self.used * 4 >= self.slots.len() * 3 && !self.grow(moved) {
             return Err(());
@@ -166,7 +166,7 @@ impl LiveBlocks {
         Ok(stale)
     }
 
-    #[inline]
+    #[inline(always)]
     fn remove(&mut self, key: u64) -> Option<Block> {
         let at = find(self.slots.as_slice(), self.shift, key);
         let found = self.block_at(at)?;

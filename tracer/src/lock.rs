@@ -1,14 +1,34 @@
-//! The one lock around the recorder.
+//! The lock around what threads have in common.
 //!
 //! It is held for some tens of nanoseconds, by code that calls nothing that could block on the program. It never
-//! sleeps in the kernel on a word: a plain store releases it, which halves its cost.
+//! sleeps in the kernel on a word: a plain store releases it, which halves its cost. As long as the process has a
+//! single thread it costs nothing: the C library says so, and only that thread can start another one.
 
 use core::cell::UnsafeCell;
 use core::hint::spin_loop;
 use core::ops::{Deref, DerefMut};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use crate::sys;
+
+/// Stands in for the C library's word where it has none.
+static SEVERAL: AtomicBool = AtomicBool::new(false);
+/// The C library's own: whether the process has a single thread. It is changed by that thread before another one runs.
+static SINGLE: AtomicPtr<AtomicBool> = AtomicPtr::new((&raw const SEVERAL).cast_mut());
+
+/// Looks for the C library's word; from the constructor. glibc has it since 2.32.
+pub fn find_out_about_threads() {
+    let word = crate::real::symbol(c"__libc_single_threaded");
+    if !word.is_null() {
+        SINGLE.store(word.cast(), Ordering::Relaxed);
+    }
+}
+
+#[inline]
+fn is_single_threaded() -> bool {
+    // SAFETY: points to the stand-in, or to a byte of the C library that is 0 or 1.
+    unsafe { &*SINGLE.load(Ordering::Relaxed) }.load(Ordering::Relaxed)
+}
 
 /// A value that one thread at a time may use. The lock stands beside what the value begins with.
 #[repr(C, align(64))]
@@ -27,6 +47,10 @@ impl<T> Lock<T> {
 
     #[inline]
     pub fn lock(&self) -> Guard<'_, T> {
+        if is_single_threaded() {
+            // Nobody else is there, nor will be before the guard is dropped: what is locked starts no thread.
+            return Guard(self);
+        }
         if self.taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_err() {
             self.wait();
         }

@@ -119,6 +119,12 @@ pub fn next_symbol() -> Option<DlSym> {
     unsafe { core::mem::transmute::<*mut c_void, Option<DlSym>>(found) }
 }
 
+/// The address that a name has in this process, null if it has none.
+pub fn symbol(name: &CStr) -> *mut c_void {
+    // SAFETY: the name ends in NUL, and the function is the C library's `dlsym`.
+    next_symbol().map_or(null_mut(), |dlsym| unsafe { dlsym(libc::RTLD_DEFAULT, name.as_ptr()) })
+}
+
 /// Memory for what `dlsym` itself allocates while it looks for the allocator. It is never given back.
 struct Bootstrap {
     used: AtomicUsize,

@@ -294,6 +294,7 @@ impl Recorder {
 
     /// An event of a thread whose area had no room for it.
     #[cold]
+    #[inline(never)]
     fn append(&mut self, thread: &mut Thread, event: &Event) {
         if !self.recording {
             return;
@@ -325,9 +326,10 @@ impl Recorder {
                 return Err(problem);
             }
         };
+        let generation = thread.stack.generation();
         for raw in thread.stack.frames().iter().skip(known) {
             if raw.is_lasting {
-                thread.known.keep_step(parent, raw);
+                thread.known.keep_step(parent, raw, generation);
             }
             parent = raw.as_parent();
         }
@@ -428,12 +430,12 @@ struct Event {
 }
 
 impl Event {
-    #[inline]
+    #[inline(always)]
     fn append_to(&self, area: &mut OwnArea) -> bool {
         area.append(self.site, self.address, self.number, self.change, self.sampling)
     }
 
-    #[inline]
+    #[inline(always)]
     fn happened(self, thread: &mut Thread) {
         if event_log::is_time_due() {
             RECORDER.lock().begin_millisecond(thread);
@@ -525,7 +527,7 @@ fn allocate(
             Ok(None) => {}
             Ok(Some(stale)) => {
                 sampling::forget(address);
-                free(thread, address, &stale);
+                free_stale(thread, address, &stale);
             }
             Err(()) => return Err(NO_MEMORY),
         }
@@ -540,8 +542,9 @@ fn allocate(
 /// The thread's stack; the outermost `known` of its frames have theirs.
 #[inline]
 fn stack_id(thread: &mut Thread, known: usize) -> Result<u32, Problem> {
+    let generation = thread.stack.generation();
     let frames = thread.stack.frames();
-    let found = thread.known.stacks(frames, known);
+    let found = thread.known.stacks(frames, known, generation);
     let stack = if found < frames.len() {
         RECORDER.lock().stack(thread, found)?
     } else {
@@ -604,8 +607,15 @@ pub fn note_refusal() {
     }
 }
 
+/// A block was freed whose end was not seen.
+#[cold]
+#[inline(never)]
+fn free_stale(thread: &mut Thread, address: usize, block: &Block) {
+    free(thread, address, block);
+}
+
 /// A block was freed, and is out of the table already.
-#[inline]
+#[inline(always)]
 fn free(thread: &mut Thread, address: usize, block: &Block) {
     let Block { site, bytes, owner, number } = *block;
     let owner = if owner == OTHER_OWNER { RECORDER.lock().thread_of(site) } else { owner };

@@ -13,7 +13,7 @@ use crate::place::{MOST_IMAGES, Pattern};
 use crate::private::Array;
 use crate::python::{self, Detection};
 use crate::recorder::{self, MODE, RECORDER, mode};
-use crate::{intern, native, real, sampling, sys, thread};
+use crate::{intern, lock, native, real, sampling, sys, thread};
 
 const LONGEST_COMMAND: usize = 64 * 1024;
 /// Bits of a session's number behind the time at which it began.
@@ -62,6 +62,7 @@ extern "C" fn constructor(_: c_int, _: *const *const c_char, _: *const *const c_
         return;
     }
     python::watch_code_deaths(intern::code_died);
+    lock::find_out_about_threads();
     thread::create_key();
     register_exit_hook();
     MODE.mode.store(mode::WATCHING, Ordering::Relaxed);

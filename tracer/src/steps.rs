@@ -1,12 +1,13 @@
 //! Caches with one place for each key: from (caller's stack, code, instruction) to stack, and from (stack, thread and
 //! allocator) to site. Each thread has small ones, which need no lock; a larger one of steps stands behind them.
 //!
-//! Steps are keyed by addresses, so each carries the number of code objects that had died at its address's place, and
-//! is void when that has changed ([`death_stamp`]).
+//! Steps are keyed by addresses, so each carries a stamp that changes when code objects die, and is void when it has
+//! changed. In a thread's own cache that is the number of all deaths, in the larger one that of the deaths at the
+//! address's place, which takes longer to find out and keeps more.
 
 use heaphint_format::ENTERED;
 
-use crate::intern::{RawFrame, death_stamp};
+use crate::intern::RawFrame;
 use crate::private::{Array, hash};
 
 /// Steps, and sites, that a thread keeps: what a few functions at work need.
@@ -35,12 +36,12 @@ impl Steps {
 
     /// Gives a frame on top of `parent` its stack, if that is known.
     #[inline]
-    pub fn find(&self, parent: u32, raw: &mut RawFrame) -> bool {
+    pub fn find(&self, parent: u32, raw: &mut RawFrame, stamp: u32) -> bool {
         let Some(step) = self.0.as_slice().get(self.place(parent, raw)) else { return false };
         let is_it = step.instruction == raw.instruction
             && step.code == raw.code
             && step.parent == parent
-            && step.stamp == death_stamp(raw.code)
+            && step.stamp == stamp
             && step.valid;
         if is_it {
             raw.stack = step.stack;
@@ -55,7 +56,7 @@ impl Steps {
     /// Keeps the stack of a frame on top of `parent`. A cache of another size than `places`, a power of two, is
     /// emptied; false without memory.
     #[must_use]
-    pub fn keep(&mut self, places: usize, parent: u32, raw: &RawFrame) -> bool {
+    pub fn keep(&mut self, places: usize, parent: u32, raw: &RawFrame, stamp: u32) -> bool {
         if self.0.len() != places {
             self.0.release();
             // SAFETY: a zeroed step is not valid, which is a state of it.
@@ -69,7 +70,7 @@ impl Steps {
                 instruction: raw.instruction,
                 parent,
                 stack: raw.stack,
-                stamp: death_stamp(raw.code),
+                stamp,
                 valid: true,
                 in_call: raw.in_call,
                 is_folded: raw.is_folded,
@@ -81,8 +82,9 @@ impl Steps {
 
     #[inline]
     fn place(&self, parent: u32, raw: &RawFrame) -> usize {
-        let hash = hash(raw.code as u64 ^ (u64::from(parent) << 40), raw.instruction as u64);
-        hash as usize & self.0.len().wrapping_sub(1)
+        let key = raw.code as u64 ^ (raw.instruction as u64).rotate_left(20) ^ u64::from(parent) << 32;
+        let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (spread ^ spread >> 32) as usize & self.0.len().wrapping_sub(1)
     }
 }
 
@@ -111,17 +113,23 @@ impl Known {
         Self { last_site: KnownSite::NONE, sites: Array::new(), steps: Steps::new() }
     }
 
-    /// Gives frames their stacks, of which the first `known` have theirs; how many have them now.
+    /// Gives frames their stacks, of which the first `known` have theirs; how many have them now. `generation` is that of
+    /// the walk that read them.
     #[inline]
-    pub fn stacks(&self, frames: &mut [RawFrame], known: usize) -> usize {
+    pub fn stacks(&self, frames: &mut [RawFrame], known: usize, generation: u32) -> usize {
         let outer = known.checked_sub(1).and_then(|i| frames.get(i));
         let (mut parent, mut level) = outer.map_or((0, 0), |raw| (raw.as_parent(), raw.level));
         let mut found = known;
         for raw in frames.iter_mut().skip(known) {
-            // What deep recursion came back to is noted each time.
-            if !self.steps.find(parent, raw) || raw.is_folded {
+            // The stack of the same words on the same stack is the same.
+            if raw.parent != parent && !self.steps.find(parent, raw, generation) {
                 break;
             }
+            // What deep recursion came back to is noted each time.
+            if raw.is_folded {
+                break;
+            }
+            raw.parent = parent;
             level += u32::from(raw.stack != parent & !ENTERED);
             raw.level = level;
             parent = raw.as_parent();
@@ -131,9 +139,9 @@ impl Known {
     }
 
     /// Keeps the stack of a frame on top of `parent`.
-    pub fn keep_step(&mut self, parent: u32, raw: &RawFrame) {
+    pub fn keep_step(&mut self, parent: u32, raw: &RawFrame, generation: u32) {
         // Without memory there is no cache.
-        let _ = self.steps.keep(OF_A_THREAD, parent, raw);
+        let _ = self.steps.keep(OF_A_THREAD, parent, raw, generation);
     }
 
     /// The site of a stack and key, if it is known.

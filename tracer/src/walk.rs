@@ -12,7 +12,7 @@
 
 use core::ptr::null;
 
-use crate::intern::{self, RawFrame};
+use crate::intern::{self, NO_PARENT, RawFrame};
 use crate::private::Array;
 use crate::python::{Frame, FrameReader, Marker, Marking, WalkStart};
 
@@ -44,6 +44,11 @@ impl RememberedStack {
     /// All frames, outermost first.
     pub fn frames(&mut self) -> &mut [RawFrame] {
         self.frames.as_mut_slice()
+    }
+
+    /// How many code objects had died at the last walk: what is remembered by address is of before the next death.
+    pub const fn generation(&self) -> u32 {
+        self.generation
     }
 
     /// Forgets everything but the memory.
@@ -155,6 +160,7 @@ impl RememberedStack {
             frame: frame as usize,
             code: words.code,
             instruction: words.instruction,
+            parent: NO_PARENT,
             ..RawFrame::default()
         };
         if self.fresh.push(raw) {
@@ -210,7 +216,9 @@ struct Verified {
 fn verify(frames: &mut [RawFrame], reader: &FrameReader) -> Result<Verified, usize> {
     let mut valid = frames.len();
     let mut link = frames.last().map_or(0, |innermost| innermost.frame);
-    for (i, known) in frames.iter_mut().enumerate().rev() {
+    let mut i = frames.len();
+    while let Some(known) = i.checked_sub(1).and_then(|i| frames.get_mut(i)) {
+        i -= 1;
         if known.frame != link {
             // The words of inner frames may have been replaced, so their stacks are void.
             return Err(i + 1);
@@ -221,6 +229,7 @@ fn verify(frames: &mut [RawFrame], reader: &FrameReader) -> Result<Verified, usi
         if (words.instruction ^ known.instruction) | (words.code ^ known.code) != 0 {
             known.code = words.code;
             known.instruction = words.instruction;
+            known.parent = NO_PARENT;
             valid = i;
             if !reader.markers_outlive_instructions() {
                 known.marker = Marker::NONE;

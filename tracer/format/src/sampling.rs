@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn probabilities_are_those_of_an_exponential() {
         for x in [1e-9, 1e-6, 0.001, 0.1, 0.125, 0.126, 0.5, 1.0, 3.0, 20.0, 39.0, 41.0, 1e9] {
-            let expected = -(-x as f64).exp_m1();
+            let expected = -f64::exp_m1(-x);
             let found = one_minus_exp(x);
             assert!((found - expected).abs() < 1e-12 * expected, "{x}: {found} is not {expected}");
         }
