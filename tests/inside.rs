@@ -63,6 +63,10 @@ if os.fork() == 0:
     os._exit(0)
 os.wait()
 print(stop(), start(sys.argv[2].encode() + b'/second.heaphint', None))
+if os.fork() == 0:
+    kept.append(bytearray(7_000_000))
+    os._exit(0)
+os.wait()
 ";
 
 /// What it prints.

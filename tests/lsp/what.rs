@@ -229,6 +229,43 @@ scrip = "src/web.py"
 }
 
 #[test]
+fn a_configuration_says_whether_children_are_recorded() {
+    let toml = "[tool.heaphint.run.all]\nscript = 'app.py'\n\n[tool.heaphint.run.alone]\nscript = 'app.py'\nfollow = false\n";
+    let text = "import subprocess, sys\nif sys.argv[1:]:\n    more = bytearray(3 * 1024 * 1024)\nelse:\n    kept = bytearray(8 * 1024 * 1024)\n    subprocess.run([sys.executable, __file__, 'child'], env={})\n";
+    let project = Project::new(&[("app.py", text)]);
+    project.write("pyproject.toml", toml);
+    let uri = project.uri("app.py");
+    let mut client = Client::initialized();
+    client.open(&uri, text);
+    let shown = |client: &mut Client| {
+        let hints = client.hints(&uri);
+        hints.into_iter().map(|(line, _, label)| (line, label)).collect::<Vec<_>>()
+    };
+    let mut run = |name: &str| {
+        let configuration =
+            json!({"uri": project.uri("pyproject.toml"), "what": "configuration", "name": name});
+        let finished = client.profile(configuration);
+        assert_eq!(finished["outcome"], "finished", "{finished}");
+        let choices = client.command("heaphint.choices", json!({"uri": uri}));
+        let processes = choices["processes"].as_array().expect("processes").clone();
+        let all = shown(&mut client);
+        let each = processes.iter().map(|process| {
+            client.command("heaphint.show", json!({"process": process["pid"]}));
+            shown(&mut client)
+        });
+        let each: Vec<_> = each.collect();
+        client.command("heaphint.show", json!({"process": null}));
+        (all, each)
+    };
+    let hint = |line: u64, label: &str| vec![(line, label.to_owned())];
+    let (kept, more) = (hint(4, "8.00 MiB peak"), hint(2, "3.00 MiB peak"));
+    assert_eq!(run("alone"), (kept.clone(), vec![kept.clone()]));
+    let (all, each) = run("all");
+    assert_eq!(all, [hint(2, "~ 3.00 MiB peak"), hint(4, "~ 8.00 MiB peak")].concat());
+    assert_eq!(each, [kept, more]);
+}
+
+#[test]
 fn standard_input_is_closed_or_given() {
     let text = "import sys\nprint(repr(sys.stdin.read()))\n";
     let project = Project::new(&[("app.py", text)]);

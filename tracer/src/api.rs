@@ -6,12 +6,10 @@
 use core::ffi::{CStr, c_char, c_int};
 use core::sync::atomic::Ordering;
 
-use heaphint_format::StopReason;
-
 use crate::lock::Lock;
 use crate::modes::Modes;
 use crate::python::{self, Detection};
-use crate::recorder::{MODE, RECORDER, mode};
+use crate::recorder::{MODE, mode};
 use crate::{hooks, import_tables, real, start, sys};
 
 /// Raised when a function here comes to mean something else, or goes.
@@ -93,6 +91,6 @@ extern "C" fn heaphint_stop() -> c_int {
     if !is_own || MODE.mode.load(Ordering::Relaxed) != mode::RECORDING {
         return NOTHING_RECORDED;
     }
-    RECORDER.lock().stop(StopReason::Stopped);
+    start::stop_from_inside();
     DONE
 }

@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_int};
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use heaphint_format::{Origin, Process};
+use heaphint_format::{Origin, Process, StopReason};
 
 use crate::capture::{Identity, NAME_TAKEN, PATH_BYTES, Problem};
 use crate::environment::{self, CAPTURE, MODES, PARENT, PROJECT, SAMPLE_SEED, SESSION, WALK};
@@ -21,6 +21,8 @@ const SESSION_BITS: u32 = 22;
 
 /// Whether a recording was begun in this process or in the one it was forked from.
 static BEGAN: AtomicBool = AtomicBool::new(false);
+/// Whether the program itself has stopped it; then children that it forks are not recorded either.
+static STOPPED: AtomicBool = AtomicBool::new(false);
 /// Whether what a recorded process forks or starts is recorded, too.
 static FOLLOWS: AtomicBool = AtomicBool::new(true);
 /// The process that has the capture in this memory, which may be another one: its forked child has not begun its own, and a
@@ -137,6 +139,12 @@ pub fn begin_with_interpreter() -> bool {
     begun
 }
 
+/// Ends the recording because the program itself asks for it.
+pub fn stop_from_inside() {
+    STOPPED.store(true, Ordering::Relaxed);
+    RECORDER.lock().stop(StopReason::Stopped);
+}
+
 /// Begins a recording because the program itself asks for it. `None` when the path is of no use.
 pub fn begin_from_inside(path: &[u8], modes: Modes) -> Option<Result<(), Problem>> {
     let mut directory = [0; PATH_BYTES];
@@ -179,6 +187,7 @@ pub fn begin_from_inside(path: &[u8], modes: Modes) -> Option<Result<(), Problem
         }
         recorder::note_refusal();
         BEGAN.store(true, Ordering::Relaxed);
+        STOPPED.store(false, Ordering::Relaxed);
         MODE.mode.store(mode::RECORDING, Ordering::Relaxed);
     }
     Some(begun)
@@ -186,6 +195,10 @@ pub fn begin_from_inside(path: &[u8], modes: Modes) -> Option<Result<(), Problem
 
 /// Called at the first event of a forked child: gives it a capture of its own. Whether to record.
 pub fn start_over_after_fork() -> bool {
+    if STOPPED.load(Ordering::Relaxed) {
+        MODE.mode.store(mode::INERT, Ordering::Relaxed);
+        return false;
+    }
     if !BEGAN.load(Ordering::Relaxed) || MODE.restarting.swap(1, Ordering::Relaxed) != 0 {
         return false;
     }
