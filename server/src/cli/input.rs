@@ -73,8 +73,7 @@ fn read_capture(path: &Path, window: usize, interval: Option<Interval>) -> anyho
 pub fn read_history(path: &Path, window: usize) -> anyhow::Result<(Capture, Option<History>)> {
     Ok(match open(path)? {
         Input::Memray(mut reader) => {
-            let (capture, history) =
-                heaphint_memray::read_history(&mut reader, window, HISTORY_ENTRIES);
+            let (capture, history) = heaphint_memray::read_history(&mut reader, window, HISTORY_ENTRIES);
             (capture, Some(history).filter(|history| !history.ticks.is_empty()))
         }
         Input::Heaphint(capture) if !capture.header.has(Mode::Record) => {
@@ -82,7 +81,8 @@ pub fn read_history(path: &Path, window: usize) -> anyhow::Result<(Capture, Opti
             (read_capture(path, window, None)?, None)
         }
         Input::Heaphint(_) => {
-            let (capture, history) = heaphint_record::read_history(recording(path)?, window, HISTORY_ENTRIES)?;
+            let (capture, history) =
+                heaphint_record::read_history(recording(path)?, window, HISTORY_ENTRIES)?;
             (capture, Some(history))
         }
     })

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
-use heaphint_analysis::records::History;
 use heaphint_analysis::Figure;
+use heaphint_analysis::records::History;
 use heaphint_report::{HISTORY_ENTRIES, PageOptions, Source, page_html};
 use lsp_types::{MessageType, ShowDocumentParams, Url};
 

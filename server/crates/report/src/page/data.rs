@@ -381,10 +381,10 @@ fn tree<'a>(
     for class in 0..rows.first().map_or(0, |row| row.sizes.len()) {
         columns.add(rows.iter().map(|row| row.sizes[class]));
     }
-    let row_of = keys.iter().map(|key| rows.binary_search_by_key(key, Row::key).unwrap_or(0) as u32).collect();
+    let row_of =
+        keys.iter().map(|key| rows.binary_search_by_key(key, Row::key).unwrap_or(0) as u32).collect();
     (nodes.len(), frames.1.len(), rows.len(), row_of)
 }
-
 
 fn row<'a>(
     site: &GraphSite<'a>,
