@@ -64,6 +64,9 @@ fn differences(found: &BTreeMap<String, String>, expected: &BTreeMap<String, Str
     differing.map(|key| format!("{key}:\n  {:?}\n  {:?}", found.get(key), expected.get(key))).collect()
 }
 
+/// Events that take several segments of the log.
+const ENOUGH: usize = 100_000;
+
 /// The figures of the events are those of the tables.
 fn assert_replays(path: &Path) {
     let capture = read_capture(path).expect("the capture is readable");
@@ -100,7 +103,7 @@ fn assert_replays_to_its_death(path: &Path) {
         }
         found = differences(&figures(&recount.finish(&capture).0), &expected);
         if found.is_empty() {
-            assert!(count > 100_000, "only {count} events");
+            assert!(count > ENOUGH / 2, "only {count} events");
             return;
         }
     }
@@ -158,6 +161,23 @@ fn wait_for(playground: &Playground, is_it: impl Fn(&Header) -> bool) -> (PathBu
     panic!("there is no such capture in {}", playground.folder().display());
 }
 
+/// Returns as soon as so many events were recorded.
+fn wait_for_events(path: &Path, least: usize) {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(90) {
+        let mut count = 0;
+        if let Ok(recording) = Recording::open(path) {
+            // While the process runs, what is read may be cut anywhere.
+            let _ = recording.events(|_| count += 1);
+        }
+        if count >= least {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("{} has fewer than {least} events", path.display());
+}
+
 fn kill(pid: u32) {
     // SAFETY: takes numbers; the process is one that this test has started.
     unsafe { libc::kill(pid as libc::pid_t, libc::SIGKILL) };
@@ -191,10 +211,11 @@ fn each_forked_child_has_a_record_of_its_own() {
 
 #[test]
 fn a_killed_process_leaves_its_last_event() {
-    for delay_ms in [700, 1130, 1571] {
+    for delay_ms in [0, 113, 157] {
         let playground = playground();
         let mut launcher = start(&playground, "steady.py", &["60", "2"]);
         let (path, header) = wait_for(&playground, |_| true);
+        wait_for_events(&path, ENOUGH);
         std::thread::sleep(Duration::from_millis(delay_ms));
         kill(header.pid);
         launcher.wait().expect("it ends");
@@ -227,7 +248,7 @@ fn both_may_be_killed() {
     let playground = playground();
     let mut launcher = start(&playground, "steady.py", &["60", "2"]);
     let (path, header) = wait_for(&playground, |_| true);
-    std::thread::sleep(Duration::from_millis(900));
+    wait_for_events(&path, ENOUGH);
     launcher.kill().expect("it can be killed");
     launcher.wait().expect("it ends");
     std::thread::sleep(Duration::from_millis(300));
