@@ -16,6 +16,7 @@ mod limits;
 mod lsp;
 mod memray;
 mod memray_captures;
+mod native;
 mod oracle;
 mod stacks;
 mod subjects;

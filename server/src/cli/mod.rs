@@ -23,6 +23,7 @@ mod runs;
 mod server;
 mod stats;
 mod summary;
+mod symbolize;
 mod table;
 mod transform;
 mod tree;
@@ -59,6 +60,7 @@ enum Command {
     Transform(transform::Arguments),
     Parse(parse::Arguments),
     Summary(summary::Arguments),
+    Symbolize(symbolize::Arguments),
     Table(table::Arguments),
     Diff(diff::Arguments),
     Imports(imports::Arguments),
@@ -87,6 +89,7 @@ pub fn main() -> anyhow::Result<u8> {
         Command::Parse(arguments) => parse::main(&arguments),
         Command::Tree(arguments) => tree::main(&arguments),
         Command::Summary(arguments) => summary::main(&arguments),
+        Command::Symbolize(arguments) => symbolize::main(&arguments),
         Command::Table(arguments) => table::main(&arguments),
         Command::Imports(arguments) => imports::main(&arguments),
         Command::Diff(arguments) => diff::main(&arguments),

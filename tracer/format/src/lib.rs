@@ -29,6 +29,8 @@ mod pending;
 #[cfg(feature = "read")]
 mod read;
 mod record;
+#[cfg(feature = "read")]
+mod symbolize;
 mod tables;
 mod timeline;
 mod totals;
@@ -44,6 +46,8 @@ pub use pending::{AREA_EVENTS, Area, AreaState, Change, MOST_AREAS, NO_STAMP, Pe
 #[cfg(feature = "read")]
 pub use read::{Capture, ReadError};
 pub use record::{Record, Word};
+#[cfg(feature = "read")]
+pub use symbolize::{NewSymbol, with_symbols};
 pub use tables::{
     Allocator, Code, ENTERED, FOLD_DEPTH, Fold, NATIVE_STACK, NO_PLACE, Place, PlaceKind, SIZE_CLASSES,
     SetNode, Site, Stack, Table, Thread, size_class, size_class_lower_bound,
