@@ -19,6 +19,7 @@ mod limits;
 mod lsp;
 mod memray;
 mod memray_captures;
+mod native;
 mod oracle;
 mod python_allocators;
 mod record;

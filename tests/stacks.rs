@@ -26,7 +26,7 @@ const SCENES: [&str; 7] =
     ["subinterpreters", "foreign_threads", "asyncio_tasks", "greenlets", "traced", "covered", "debugged"];
 
 /// Builds a tracer with a feature; the library.
-fn build(feature: &str) -> PathBuf {
+pub fn build(feature: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(feature);
     let mut build = Command::new(env!("CARGO"));
     build.current_dir(env!("CARGO_MANIFEST_DIR"));

@@ -23,7 +23,7 @@ pub struct Playground {
 impl Playground {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("the temporary folder is writable");
-        for source in ["programs", "oracle"] {
+        for source in ["programs", "oracle", "native"] {
             for entry in std::fs::read_dir(tests_folder().join(source)).expect("the subjects are there") {
                 let path = entry.expect("a folder can be listed").path();
                 if path.extension().is_some_and(|extension| extension == "py") {
@@ -62,8 +62,19 @@ impl Playground {
 
     /// The command that runs a script under heaphint.
     pub fn traced(&self, interpreter: &Interpreter, script: &str, recorded: &Recorded) -> Command {
+        self.traced_with(interpreter, script, recorded, &[])
+    }
+
+    /// The same, with further options.
+    pub fn traced_with(
+        &self,
+        interpreter: &Interpreter,
+        script: &str,
+        recorded: &Recorded,
+        options: &[&str],
+    ) -> Command {
         let mut command = self.in_here(Command::new(env!("CARGO_BIN_EXE_heaphint")));
-        command.arg("run").arg("-q").arg("-o").arg(&recorded.main);
+        command.arg("run").arg("-q").arg("-o").arg(&recorded.main).args(options);
         command.arg("--python").arg(&interpreter.path).arg(self.path(script));
         command
     }

@@ -25,6 +25,7 @@ mod server;
 mod stats;
 mod summary;
 mod supervise;
+mod symbolize;
 mod table;
 mod transform;
 mod tree;
@@ -61,6 +62,7 @@ enum Command {
     Transform(transform::Arguments),
     Parse(parse::Arguments),
     Summary(summary::Arguments),
+    Symbolize(symbolize::Arguments),
     Table(table::Arguments),
     Diff(diff::Arguments),
     Imports(imports::Arguments),
@@ -91,6 +93,7 @@ pub fn main() -> anyhow::Result<u8> {
         Command::Parse(arguments) => parse::main(&arguments),
         Command::Tree(arguments) => tree::main(&arguments),
         Command::Summary(arguments) => summary::main(&arguments),
+        Command::Symbolize(arguments) => symbolize::main(&arguments),
         Command::Table(arguments) => table::main(&arguments),
         Command::Imports(arguments) => imports::main(&arguments),
         Command::Diff(arguments) => diff::main(&arguments),

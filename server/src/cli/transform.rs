@@ -133,7 +133,13 @@ fn written(
 }
 
 /// Writes a file as a whole: what was there stays until the new one is complete.
-fn write_file(path: &Path, write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>) -> io::Result<()> {
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_file(
+    path: &Path,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+) -> io::Result<()> {
     let is_special = fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
     if is_special {
         // A pipe or a device is written to, not replaced.

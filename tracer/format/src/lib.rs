@@ -31,6 +31,8 @@ mod pending;
 mod read;
 mod record;
 mod sampling;
+#[cfg(feature = "read")]
+mod symbolize;
 mod tables;
 mod timeline;
 mod totals;
@@ -49,6 +51,8 @@ pub use pending::{AREA_EVENTS, Area, AreaState, Change, MOST_AREAS, NO_STAMP, Pe
 pub use read::{Capture, ReadError, Unlogged};
 pub use record::{Record, Word};
 pub use sampling::{ROUNDED_UP, Sampling, Weighed};
+#[cfg(feature = "read")]
+pub use symbolize::{NewSymbol, with_symbols};
 pub use tables::{
     Allocator, Code, ENTERED, FOLD_DEPTH, Fold, NATIVE_STACK, NO_PLACE, Place, PlaceKind, SIZE_CLASSES,
     SetNode, Site, Stack, Table, Thread, size_class, size_class_lower_bound,

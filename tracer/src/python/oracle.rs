@@ -67,7 +67,7 @@ pub unsafe extern "C" fn heaphint_oracle_walk(out: *mut Entry, capacity: usize) 
         if count < capacity && unsafe { super::visibility(frame, words) }.is_shown {
             // SAFETY: there is room, and the words come from one frame.
             unsafe {
-                let line = super::line(words.code, words.instruction & !super::ENTERED) as usize;
+                let line = super::line(words.code, words.instruction) as usize;
                 out.add(count).write(Entry { code: words.code, line });
             }
             count += 1;
@@ -136,7 +136,8 @@ fn walk(mut visit: impl FnMut(*const super::Frame, &FrameWords)) {
     let mut frame = start.innermost().unwrap_or(core::ptr::null());
     while !frame.is_null() {
         // SAFETY: frames of the calling thread, linked from the current one.
-        let words = unsafe { start.reader().read(frame) };
+        let mut words = unsafe { start.reader().read(frame) };
+        words.instruction &= !super::ENTERED;
         visit(frame, &words);
         frame = words.previous;
     }

@@ -1,9 +1,9 @@
 //! Captures written by hand, for tests: the bytes that a tracer would leave.
 
 use heaphint_format::{
-    Allocator, Capture, Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Header, MAGIC, NO_PLACE, PAGE, Place,
-    PlaceKind, Record, SIZE_CLASSES, Sample, SetNode, Site, Stack, Status, StopReason, Table, Text, Thread,
-    VERSION, size_class,
+    Address, Allocator, Capture, Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Header, MAGIC, Mode, Module,
+    NATIVE_STACK, NO_PLACE, NativeFrame, PAGE, Place, PlaceKind, Record, SIZE_CLASSES, Sample, SetNode, Site,
+    Stack, Status, StopReason, Table, Text, Thread, VERSION, size_class,
 };
 
 /// A capture in the making. Fields are open so that tests can make strange ones.
@@ -25,6 +25,12 @@ pub struct HandMade {
     pub threads: Vec<Thread>,
     /// Samples.
     pub timeline: Vec<Sample>,
+    /// Loaded files.
+    pub modules: Vec<Module>,
+    /// Places in native stacks.
+    pub addresses: Vec<Address>,
+    /// Tree of native stacks; the empty stack is there from the start.
+    pub native_frames: Vec<NativeFrame>,
 }
 
 impl Default for HandMade {
@@ -53,6 +59,9 @@ impl Default for HandMade {
             places: Vec::new(),
             threads: Vec::new(),
             timeline: Vec::new(),
+            modules: Vec::new(),
+            addresses: Vec::new(),
+            native_frames: vec![NativeFrame::default()],
         };
         made.header.command = made.text("python\0app.py\0");
         made.header.directory = made.text("/p");
@@ -88,6 +97,23 @@ impl HandMade {
     pub fn stack(&mut self, parent: u32, code: u32, line: u32) -> u32 {
         self.stacks.push(Stack { parent, code, line, set: 0 });
         self.stacks.len() as u32 - 1
+    }
+
+    /// Adds a native frame on top of a native stack; `kind` is a sum of address kinds. Its file is the first module.
+    pub fn native_frame(&mut self, parent: u32, kind: u32, offset: u64) -> u32 {
+        if self.modules.is_empty() {
+            let path = self.text("/lib/native.so");
+            self.modules.push(Module { path, ..Module::default() });
+        }
+        self.addresses.push(Address { module: 0, kind, offset });
+        self.native_frames.push(NativeFrame { parent, address: self.addresses.len() as u32 - 1 });
+        self.native_frames.len() as u32 - 1
+    }
+
+    /// Adds a Python stack with native frames.
+    pub fn native_stack(&mut self, python: u32, native: u32) -> u32 {
+        self.header.modes |= Mode::Native as u32;
+        self.stack(python, NATIVE_STACK, native)
     }
 
     /// Adds what a stack allocated in the main thread by `malloc`: `count` blocks of `bytes` each, live at the peak
@@ -141,6 +167,9 @@ impl HandMade {
             (Table::Sets, encode(&sets), sets.len()),
             (Table::Threads, encode(&self.threads), self.threads.len()),
             (Table::Timeline, encode(&self.timeline), self.timeline.len()),
+            (Table::Modules, encode(&self.modules), self.modules.len()),
+            (Table::Addresses, encode(&self.addresses), self.addresses.len()),
+            (Table::NativeFrames, encode(&self.native_frames), self.native_frames.len()),
         ];
         let mut file = vec![0; FIXED_BYTES];
         for (number, (table, bytes, len)) in tables.into_iter().enumerate() {

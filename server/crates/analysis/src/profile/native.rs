@@ -219,3 +219,84 @@ impl<'a> Merger<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hand_made::HandMade;
+    use crate::{Profile, Through};
+
+    /// Every address is a function of its name, and 30 is in another one.
+    struct Made;
+    impl Symbols for Made {
+        fn functions(&mut self, _: &NativeModule<'_>, address: u64) -> Vec<NativeFunction> {
+            let function = |name: String| NativeFunction { name, file: Some("a.c".to_owned()), line: 3 };
+            match address {
+                0 => Vec::new(),
+                30 => vec![function("outer".to_owned()), function("inlined".to_owned())],
+                _ => vec![function(format!("n{address}"))],
+            }
+        }
+    }
+
+    const LOOP: u32 = AddressKind::Loop as u32;
+
+    /// `main` calls `f` in the same loop, and C code calls `g` with a new one.
+    fn program() -> (HandMade, u32, u32) {
+        let mut made = HandMade::default();
+        let code = ["main", "f", "g"].map(|name| made.code(name, "/p/app.py", 1));
+        let main = made.stack(0, code[0], 1 | ENTERED);
+        let f = made.stack(main, code[1], 2);
+        let g = made.stack(f, code[2], 3 | ENTERED);
+        let start = made.native_frame(0, 0, 10);
+        let first = made.native_frame(start, LOOP, 11);
+        let between = made.native_frame(first, 0, 20);
+        let second = made.native_frame(between, LOOP, 12);
+        let inner = made.native_frame(second, 0, 30);
+        (made, g, inner)
+    }
+
+    fn stack(made: &HandMade) -> Vec<String> {
+        let profile = Profile::with_native(&[made.capture()], &mut Made);
+        let list = profile.stacks_through(Through::Anything, crate::Figure::Peak, 1);
+        list.stacks[0].frames.iter().map(|frame| frame.qualname.to_owned()).collect()
+    }
+
+    #[test]
+    fn loops_stand_for_the_python_frames_that_they_run() {
+        let (mut made, g, inner) = program();
+        let site = made.native_stack(g, inner);
+        made.site(site, 100, 1, 1, 1);
+        assert_eq!(stack(&made), ["n10", "main", "f", "n20", "g", "outer", "inlined"]);
+
+        let (native, plain) =
+            (Profile::with_native(&[made.capture()], &mut Made), Profile::from_capture(&made.capture()));
+        assert_eq!(native.files(), plain.files());
+        assert_eq!(native.outside_python(), plain.outside_python());
+        let own = &plain.file("/p/app.py").expect("it is there").lines[2];
+        assert_eq!((own.line, own.self_figures.peak_bytes), (3, 100));
+    }
+
+    #[test]
+    fn a_loop_that_has_not_shown_its_frame_takes_none() {
+        let (mut made, g, _) = program();
+        let f = made.stacks[g as usize].parent;
+        let second = made.native_frames.len() as u32 - 2;
+        let site = made.native_stack(f, second | ENTERED);
+        made.site(site, 100, 1, 1, 1);
+        assert_eq!(stack(&made), ["n10", "main", "f", "n20"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_named_says_so() {
+        let mut made = HandMade::default();
+        let code = made.code("main", "/p/app.py", 1);
+        let main = made.stack(0, code, 1 | ENTERED);
+        let cut = made.native_frame(0, AddressKind::Unknown as u32, 0);
+        let unnamed = made.native_frame(cut, 0, 0);
+        let site = made.native_stack(main, unnamed);
+        made.site(site, 100, 1, 1, 1);
+        // Nobody knows which loop the Python frame is in, so it stands outside.
+        assert_eq!(stack(&made), ["main", "frames that could not be read", "0x0"]);
+    }
+}
