@@ -93,7 +93,7 @@ def load(options, folder, latencies, problems):
             due.pop(0)
             typist.run()
         # An editor that cannot keep up still asks.
-        for _ in range(min(int(options.edits * (now - begin) - typist.version) // 2, 1000)):
+        for _ in range(min(int(options.edits * (now - begin) - typist.version) // 2, 250)):
             typist.type()
         latencies.append(typist.ask())
         time.sleep(0.01)

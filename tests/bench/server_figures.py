@@ -115,7 +115,7 @@ def hints(options, folder):
         assert time.monotonic() < deadline, "the run has no figures"
         time.sleep(0.1)
     for words, lines, count in (("60 lines of a window", 60, 2000), ("all lines", 10_002, 300)):
-        latencies, before, begin = [], editor.cpu(), time.monotonic()
+        latencies, before = [], editor.cpu()
         for i in range(count):
             first = i * 37 % max(1, 10_002 - lines)
             asked = time.monotonic()

@@ -64,6 +64,10 @@ impl Runs {
     pub fn start(&self, server: &Arc<Server>, params: ProfileParams, token: Option<ProgressToken>) -> RunId {
         let id = RunId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let params = self.resolved(params);
+        if params.what == Some(ProfileWhat::Notebook) {
+            // The files of its cells are about to be written anew.
+            self.cancel_same(&params);
+        }
         let (cancel, is_cancelled) = watch::channel(false);
         let own_token = ProgressToken::String(format!("heaphint/run-{id}"));
         let active = Active {
