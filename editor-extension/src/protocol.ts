@@ -86,9 +86,17 @@ export interface ProfileParams {
 
 /**
  * What to run: the file; the file as a module; the import of the file or of the module `name`; all tests of the file;
- * all tests of the project; the run configuration `name`; what was run last.
+ * all tests of the project; the run configuration `name`; the cells of the notebook; what was run last.
  */
-export type ProfileWhat = "file" | "module" | "import" | "testFile" | "allTests" | "configuration" | "notebook" | "again";
+export type ProfileWhat =
+  | "file"
+  | "module"
+  | "import"
+  | "testFile"
+  | "allTests"
+  | "configuration"
+  | "notebook"
+  | "again";
 
 /** The answer to `PROFILE_COMMAND`. */
 export interface ProfileResponse {

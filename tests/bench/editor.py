@@ -56,7 +56,12 @@ class Editor:
         return self.ask("workspace/executeCommand", {"command": name, "arguments": [argument]})
 
     def open(self, path):
-        item = {"uri": path.as_uri(), "languageId": "python", "version": 1, "text": path.read_text()}
+        item = {
+            "uri": path.as_uri(),
+            "languageId": "python",
+            "version": 1,
+            "text": path.read_text(),
+        }
         self.notify("textDocument/didOpen", {"textDocument": item})
 
     def settings(self, **settings):

@@ -43,7 +43,11 @@ def start(options, _):
         memories.append(editor.memory())
         editor.end()
     wall, cpu = statistics.median(walls) * 1000, statistics.median(cpus) * 1000
-    say("start to initialized", f"{wall:.1f} ms, {min(walls) * 1000:.1f} at best, cpu {cpu:.0f} ms", "30 ms")
+    say(
+        "start to initialized",
+        f"{wall:.1f} ms, {min(walls) * 1000:.1f} at best, cpu {cpu:.0f} ms",
+        "30 ms",
+    )
     say("resident memory when idle", f"{statistics.median(memories):.1f} MiB", "15 MB")
 
 
@@ -58,7 +62,9 @@ def capture(options, folder):
         editor = Editor(options.program)
         editor.open(path)
         before, begin = editor.cpu(), time.monotonic()
-        editor.command("heaphint.openSession", {"uri": path.as_uri(), "captures": [output.as_uri()]})
+        editor.command(
+            "heaphint.openSession", {"uri": path.as_uri(), "captures": [output.as_uri()]}
+        )
         hints = editor.ask("textDocument/inlayHint", editor.hints(path, 0, 100))
         walls.append(time.monotonic() - begin)
         cpus.append(editor.cpu() - before)
@@ -70,7 +76,11 @@ def capture(options, folder):
     size = output.stat().st_size / 2**20
     wall, cpu = statistics.median(walls) * 1000, statistics.median(cpus) * 1000
     nodes = sum(10**level for level in range(options.depth + 1))
-    say(f"a capture of {nodes:,} stack nodes, {size:.0f} MiB, is shown", f"{wall:.0f} ms, cpu {cpu:.0f} ms", "300 ms")
+    say(
+        f"a capture of {nodes:,} stack nodes, {size:.0f} MiB, is shown",
+        f"{wall:.0f} ms, cpu {cpu:.0f} ms",
+        "300 ms",
+    )
     held, most = statistics.median(memories), statistics.median(peaks)
     say("resident memory with it", f"{held:.1f} MiB, {most:.0f} at most", "40 MB")
 
@@ -92,7 +102,9 @@ def annotated(folder, lines, more=""):
 
 
 def hints(options, folder):
-    path = annotated(folder, 10_000, "import time\nwhile True: time.sleep(0.001); kept.append(bytearray(900))\n")
+    path = annotated(
+        folder, 10_000, "import time\nwhile True: time.sleep(0.001); kept.append(bytearray(900))\n"
+    )
     resolves = {"inlayHint": {"resolveSupport": {"properties": ["tooltip"]}}}
     editor = Editor(options.program, {"textDocument": resolves})
     editor.settings(inlayHints={"figure": "allocated", "minimumBytes": 1})
@@ -103,7 +115,7 @@ def hints(options, folder):
         assert time.monotonic() < deadline, "the run has no figures"
         time.sleep(0.1)
     for words, lines, count in (("60 lines of a window", 60, 2000), ("all lines", 10_002, 300)):
-        latencies, before, begin = [], editor.cpu(), time.monotonic()
+        latencies, before = [], editor.cpu()
         for i in range(count):
             first = i * 37 % max(1, 10_002 - lines)
             asked = time.monotonic()
@@ -111,7 +123,11 @@ def hints(options, folder):
             latencies.append(time.monotonic() - asked)
             time.sleep(0.002)
         cpu = (editor.cpu() - before) / count * 1000
-        say(f"hints of {words}, 5,000 of 10,000 annotated, during a run", f"{shares(latencies)}, cpu {cpu:.2f} ms each", "p99 5 ms")
+        say(
+            f"hints of {words}, 5,000 of 10,000 annotated, during a run",
+            f"{shares(latencies)}, cpu {cpu:.2f} ms each",
+            "p99 5 ms",
+        )
     editor.command("heaphint.cancel", {"run": run})
     editor.finished.get(timeout=60)
     editor.end()
@@ -150,7 +166,9 @@ def main():
     parser.add_argument("what", nargs="*", metavar="start|capture|hints|end")
     parser.add_argument("--program", default=str(PROGRAM))
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--depth", type=int, default=6, help="10 to this power are the stacks of the capture")
+    parser.add_argument(
+        "--depth", type=int, default=6, help="10 to this power are the stacks of the capture"
+    )
     options = parser.parse_args()
     for name in options.what or MEASURES:
         folder = Path(tempfile.mkdtemp(prefix="heaphint-bench-"))

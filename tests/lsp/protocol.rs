@@ -171,6 +171,15 @@ fn cells_of_notebooks_and_old_versions_are_not_taken_for_their_files() {
     }
 }
 
+#[test]
+fn hovers_say_which_text_they_are_about() {
+    let (mut client, _project, uri) = profiled(&[("app.py", APP)], json!({}));
+    let params = json!({"textDocument": {"uri": uri}, "position": {"line": 3, "character": 9}});
+    let hover = client.ask("textDocument/hover", params);
+    let range = json!({"start": {"line": 3, "character": 4}, "end": {"line": 3, "character": 26}});
+    assert_eq!(hover["range"], range);
+}
+
 /// A notebook of these code cells as the editor tells of it.
 fn notebook(uri: &str, cells: &[&str]) -> (Vec<String>, Value) {
     let names: Vec<String> = (0..cells.len()).map(|i| cell_of(uri, i)).collect();

@@ -214,6 +214,35 @@ fn captures_that_are_cut_hostile_or_newer_are_refused_or_shown() {
 }
 
 #[test]
+fn a_disk_that_does_not_answer_holds_up_nobody_else() {
+    // Who reads a pipe that nobody writes waits, as on a network disk that is gone.
+    let text = "kept = bytearray(6 * 1024 * 1024)\n";
+    let (gone, here) = (Project::new(&[("app.py", text)]), Project::new(&[("app.py", text)]));
+    std::fs::remove_file(gone.path("pyproject.toml")).expect("a file");
+    for name in ["pyproject.toml", "slow.py"] {
+        let made = std::process::Command::new("mkfifo").arg(gone.path(name)).status().expect("mkfifo");
+        assert!(made.success());
+    }
+    let mut client = Client::start();
+    let folders = [&gone, &here].map(|project| json!({"uri": project.uri(""), "name": "project"}));
+    client.initialize(json!({"workspaceFolders": folders}));
+    for uri in [gone.uri("app.py"), gone.uri("slow.py"), here.uri("app.py")] {
+        client.open(&uri, text);
+        assert!(!client.lenses(&uri).is_empty(), "{uri}");
+    }
+    client.command("heaphint.profile", json!({"uri": gone.uri("app.py")}));
+    client.command("heaphint.profile", json!({"uri": gone.uri("slow.py")}));
+    let finished = client.profile(json!({"uri": here.uri("app.py")}));
+    assert_eq!(finished["outcome"], "finished", "{finished}");
+    assert_eq!(labels(&client.hints(&here.uri("app.py"))), [(0, "6.00 MiB peak")]);
+    client.change(&gone.uri("slow.py"), 2, Some([0, 0, 0, 0]), "def f(): pass\n");
+    assert_eq!(client.hover(&gone.uri("slow.py"), 0), "");
+    client.ask("shutdown", Value::Null);
+    client.notify("exit", Value::Null);
+    assert_eq!(client.wait().code(), Some(0));
+}
+
+#[test]
 fn a_project_that_cannot_be_written_is_profiled() {
     let project = Project::new(&[("app.py", APP)]);
     // Nothing can be made below a file, whoever asks.

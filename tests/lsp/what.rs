@@ -42,6 +42,26 @@ fn a_unittest_is_run_alone() {
 }
 
 #[test]
+fn without_an_argument_the_last_run_is_run_again() {
+    let text = "kept = bytearray(6 * 1024 * 1024)\n";
+    let project = Project::new(&[("app.py", text)]);
+    let uri = project.uri("app.py");
+    let mut client = Client::initialized();
+    client.open(&uri, text);
+    let again = |client: &mut Client| {
+        let params = json!({"command": "heaphint.profile", "arguments": []});
+        let run = client.ask("workspace/executeCommand", params)["run"].clone();
+        client.told("heaphint/runFinished", |params| params["run"] == run)
+    };
+    let nothing = again(&mut client);
+    assert!(nothing["message"].as_str().is_some_and(|m| m.contains("profile a file first")), "{nothing}");
+    client.profile(json!({"uri": uri}));
+    client.command("heaphint.clear", Value::Null);
+    assert_eq!(again(&mut client)["outcome"], "finished");
+    assert_eq!(labels(&client.hints(&uri)), [(0, "6.00 MiB peak")]);
+}
+
+#[test]
 fn a_test_function_is_run_by_pytest() {
     // What is called pytest here runs what pytest would run.
     let pytest =

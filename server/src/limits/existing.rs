@@ -53,8 +53,9 @@ impl Existing {
                 }
                 let key = format!("function {} in {}", name.text(), files.text());
                 let exists = self.answer(key, |project| has_function(project, files, name));
-                (!exists).then(|| {
-                    format!("No file that is called `{}` has a function `{}`.", files.text(), name.text())
+                (!exists).then(|| match files.text() {
+                    "**" => format!("No function of the project is called `{}`.", name.text()),
+                    files => format!("No file that is called `{files}` has a function `{}`.", name.text()),
                 })
             }
             Scope::Import { module } => {

@@ -85,6 +85,11 @@ impl Written {
         }
     }
 
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        self.rules.limits.is_empty()
+    }
+
     /// The accepted runs, once their file was read. That it cannot be is told at the first limit that asks for it.
     pub fn accepted(&mut self, read: anyhow::Result<Option<Baseline>>) -> Option<Baseline> {
         read.unwrap_or_else(|error| {

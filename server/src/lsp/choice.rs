@@ -65,10 +65,11 @@ pub async fn ask(server: &Arc<Server>) {
 pub fn choices(server: &Server, uri: Option<&Url>) -> Choices {
     let root = commands::root(server, uri).ok();
     let configurations = root.map(|root| configuration::of_project(&root).0).unwrap_or_default();
+    let results = server.state().run_of(uri);
+    let threads = results.as_ref().and_then(|results| results.recorded.whole().ok());
     let state = server.state();
-    let results = state.run_of(uri);
     let choice = &state.choice;
-    let profile = results.as_ref().map(|results| &results.profile);
+    let profile = results.as_ref().map(|results| results.recorded.figures());
     let units = state.settings.units;
     let processes = profile.into_iter().flat_map(|profile| profile.processes());
     Choices {
@@ -80,7 +81,7 @@ pub fn choices(server: &Server, uri: Option<&Url>) -> Choices {
         processes: processes
             .map(|process| ProcessChoice { pid: process.pid, peak: wording::size(process.peak_bytes, units) })
             .collect(),
-        threads: profile.map(|profile| names(profile.threads())).unwrap_or_default(),
+        threads: threads.map(|whole| names(whole.threads())).unwrap_or_default(),
         configurations: configurations.into_iter().map(|configuration| configuration.name).collect(),
     }
 }

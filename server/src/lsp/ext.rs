@@ -6,7 +6,7 @@ use lsp_types::Url;
 use lsp_types::notification::Notification;
 use serde::{Deserialize, Serialize};
 
-/// Runs something under the tracer. Answered at once; the run itself is told by progress on `workDoneToken`.
+/// Runs something under the tracer: what its argument says, or without one what was run last. Answered at once; the run itself is told by progress on `workDoneToken`.
 pub const PROFILE_COMMAND: &str = "heaphint.profile";
 
 /// Ends runs before their time, for editors without a button on their progress. Its argument is [`CancelParams`], or
@@ -85,6 +85,12 @@ impl ProfileParams {
     /// A run of what `uri` is, with nothing else said.
     pub fn new(uri: Url, what: Option<ProfileWhat>) -> Self {
         Self { uri, what, name: None, args: None, test: None, stdin: None }
+    }
+
+    /// The last run again, of whatever project.
+    pub fn again() -> Self {
+        let anywhere = Url::from_directory_path("/").expect("an absolute path has a URI");
+        Self::new(anywhere, Some(ProfileWhat::Again))
     }
 }
 

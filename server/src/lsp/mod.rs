@@ -17,6 +17,8 @@ mod handlers;
 mod notebooks;
 mod offers;
 mod outbox;
+mod output;
+mod recorded;
 mod results;
 mod runs;
 mod server;
@@ -39,6 +41,7 @@ use tokio::io::BufReader;
 
 use tower_lsp::{LspService, Server as Transport};
 
+use output::Output;
 use server::Server;
 use service::{Ending, Guarded};
 
@@ -47,6 +50,8 @@ use service::{Ending, Guarded};
 const CONCURRENCY: usize = 64;
 /// Answers that are still on their way when the editor ends the server are waited for so long.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// Heaps of the C library, for all threads.
+const HEAPS: i32 = 2;
 /// Bytes between the reader of standard input and the protocol library.
 const PIPE_BYTES: usize = 64 << 10;
 
@@ -56,6 +61,9 @@ const PIPE_BYTES: usize = 64 << 10;
 /// # Errors
 /// When the runtime cannot be started.
 pub fn serve() -> anyhow::Result<u8> {
+    // Each thread that finds the heap busy would get one of its own, and what is freed in many heaps is used by few.
+    // SAFETY: mallopt takes numbers only, and no other thread runs yet.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, HEAPS) };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -80,12 +88,14 @@ async fn serve_stdio() -> Ending {
     .custom_method("notebookDocument/didSave", server::Backend::did_save_notebook)
     .custom_method("notebookDocument/didClose", server::Backend::did_close_notebook)
     .finish();
-    let (input, output) = tokio::io::duplex(PIPE_BYTES);
-    let mut reader = tokio::spawn(framing::forward(BufReader::new(tokio::io::stdin()), input));
-    let service = Guarded::new(service, Arc::new(ending));
-    let transport =
-        Transport::new(output, tokio::io::stdout(), socket).concurrency_level(CONCURRENCY).serve(service);
-    // The library panics when standard output is closed before standard input.
+    let (to_library, input) = tokio::io::duplex(PIPE_BYTES);
+    let mut reader = tokio::spawn(framing::forward(BufReader::new(tokio::io::stdin()), to_library));
+    let (output, from_library) = tokio::io::duplex(PIPE_BYTES);
+    let stdout = Output::new(tokio::io::stdout());
+    let writer = tokio::spawn(stdout.clone().forward(from_library));
+    let service = Guarded::new(service, Arc::new(ending), server.clone(), stdout);
+    let transport = Transport::new(input, output, socket).concurrency_level(CONCURRENCY).serve(service);
+    // The library panics when its output is closed before its input.
     let mut transport = std::pin::pin!(AssertUnwindSafe(transport).catch_unwind());
     tokio::select! {
         _ = &mut transport => {}
@@ -100,6 +110,7 @@ async fn serve_stdio() -> Ending {
             let _ = tokio::time::timeout(LAST_ANSWERS, transport).await;
         }
     }
+    let _ = tokio::time::timeout(LAST_ANSWERS, writer).await;
     if let Some(server) = server {
         server.end_runs();
         server.untitled.delete();

@@ -8,6 +8,7 @@ use heaphint_analysis::{FileFigures, Frame, FunctionFigures, Profile, Selection}
 
 use super::comparison::Comparison;
 use super::documents::Baseline;
+use super::recorded::Recorded;
 use super::runs::RunId;
 use super::sessions::SessionId;
 use super::sources::{Source, Sources};
@@ -65,9 +66,9 @@ pub struct Results {
     /// The file that was profiled, when the server started the run.
     pub target: Option<PathBuf>,
     /// What was recorded.
-    pub profile: Arc<Profile>,
+    pub recorded: Recorded,
     /// The part of it that is shown; `None` for all of it.
-    part: Option<Arc<Profile>>,
+    part: Option<Recorded>,
     /// The run that it is compared with.
     pub comparison: Option<Arc<Comparison>>,
     /// The session it is stored as.
@@ -109,7 +110,7 @@ impl Results {
         Self {
             root,
             target,
-            profile: Arc::new(profile),
+            recorded: Recorded::new(profile),
             part: None,
             comparison: None,
             session: None,
@@ -121,7 +122,19 @@ impl Results {
 
     /// The same run, of which a part is shown. Call it where it may block.
     pub fn with_part(mut self, selection: &Selection) -> Self {
-        self.part = (!selection.is_everything()).then(|| Arc::new(self.profile.part(selection)));
+        self.part = (!selection.is_everything()).then(|| {
+            // Without the stacks of which it would be a part, nothing is shown.
+            let whole = self.recorded.whole().unwrap_or_else(|_| self.recorded.figures().clone());
+            let part = Recorded::new(whole.part(selection));
+            let (run, wanted) = (self.recorded.clone(), selection.clone());
+            if run.is_stored() { part.stored(move || Ok(run.whole()?.part(&wanted))) } else { part }
+        });
+        self
+    }
+
+    /// The same run, whose captures can be read again by `read`. Call it where it may block.
+    pub fn stored(mut self, read: impl Fn() -> anyhow::Result<Profile> + Send + Sync + 'static) -> Self {
+        self.recorded = self.recorded.stored(read);
         self
     }
 
@@ -152,8 +165,8 @@ impl Results {
     }
 
     /// What is shown of the run: the part that was chosen.
-    pub fn visible(&self) -> &Profile {
-        self.part.as_ref().unwrap_or(&self.profile)
+    pub fn visible(&self) -> &Recorded {
+        self.part.as_ref().unwrap_or(&self.recorded)
     }
 
     /// A file of the run.
@@ -163,8 +176,9 @@ impl Results {
 
     /// Files of the project, in the order of their names.
     pub fn project_files(&self) -> Vec<&FileResults> {
-        let in_project =
-            |file: &&FileResults| self.profile.file(&file.name).is_none_or(|figures| figures.in_project);
+        let in_project = |file: &&FileResults| {
+            self.recorded.figures().file(&file.name).is_none_or(|figures| figures.in_project)
+        };
         let mut files: Vec<_> = self.files.values().filter(in_project).collect();
         files.sort_by(|a, b| a.path().cmp(b.path()));
         // A file that was renamed since has two names.
@@ -174,12 +188,12 @@ impl Results {
 
     /// What is shown of a file; `None` when none of its lines was on a stack.
     pub fn figures(&self, file: &FileResults) -> Option<&FileFigures> {
-        self.visible().file(&file.name)
+        self.visible().figures().file(&file.name)
     }
 
     /// Whether a file, by its name in the profile, belongs to the project.
     pub fn is_in_project(&self, name: &str) -> bool {
-        self.profile.file(name).is_some_and(|file| file.in_project)
+        self.recorded.figures().file(name).is_some_and(|file| file.in_project)
     }
 
     /// A stack from its outermost frame of the project inwards: what runs the program (`runpy`, a test runner) is

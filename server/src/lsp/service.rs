@@ -1,5 +1,6 @@
 //! A layer around the protocol library's service for what it does not do itself: parameters that are null, handlers
-//! that panic, messages nobody can read, notebooks, and the end of the process.
+//! that panic, messages nobody can read, notebooks, answers that are too
+//! large for it, and the end of the process.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -7,12 +8,18 @@ use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use lsp_types::InlayHintParams;
+use lsp_types::request::{InlayHintRequest, Request as _};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tower::Service;
 use tower_lsp::jsonrpc::{Error, ErrorCode, Id, Request, Response};
 
 use super::framing::UNREADABLE;
+use super::handlers::inlay_hint;
+use super::output::Output;
+use super::server::Server;
 
 /// How far the editor has gone in ending the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,12 +35,39 @@ pub struct Ending {
 pub struct Guarded<S> {
     inner: S,
     ending: Arc<watch::Sender<Ending>>,
+    server: Option<Arc<Server>>,
+    output: Output,
+    initialized: bool,
 }
 
 impl<S> Guarded<S> {
-    /// Surrounds `inner` and tells `ending` about `shutdown` and `exit`.
-    pub fn new(inner: S, ending: Arc<watch::Sender<Ending>>) -> Self {
-        Self { inner, ending }
+    /// Surrounds `inner`, which answers for `server`, and tells `ending` about `shutdown` and `exit`. Large answers go to
+    /// `output`.
+    pub fn new(
+        inner: S,
+        ending: Arc<watch::Sender<Ending>>,
+        server: Option<Arc<Server>>,
+        output: Output,
+    ) -> Self {
+        Self { inner, ending, server, output, initialized: false }
+    }
+
+    /// Answers a request for hints without the library; `None` for anything else, and for what the library refuses.
+    fn hints(&self, request: &Request) -> Option<BoxFuture<'static, ()>> {
+        if !self.initialized || self.ending.borrow().shutdown || request.method() != InlayHintRequest::METHOD
+        {
+            return None;
+        }
+        let (server, output) = (self.server.clone()?, self.output.clone());
+        let id = request.id()?.clone();
+        let params = InlayHintParams::deserialize(request.params()?).ok()?;
+        // Looked for when the future runs, as in handlers: earlier changes have been applied by then.
+        let answer = async move {
+            let hints = inlay_hint(&server, &params);
+            // An editor that does not read any more needs no answer.
+            let _ = output.answer(id, &hints).await;
+        };
+        Some(answer.boxed())
     }
 }
 
@@ -52,6 +86,11 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
+        if let Some(answer) = self.hints(&request) {
+            let (method, id) = (request.method().to_owned(), request.id().cloned());
+            return guarded(method, id, answer.map(|()| Ok(None)));
+        }
+        self.initialized |= request.method() == "initialize";
         let request = match request.method() {
             "shutdown" => {
                 self.ending.send_modify(|ending| ending.shutdown = true);
@@ -72,22 +111,31 @@ where
             _ if request.params() == Some(&Value::Null) => without_params(request),
             _ => request,
         };
-        let id = request.id().cloned();
-        let method = request.method().to_owned();
-        let add: fn(&mut Value) = if method == "initialize" { add_notebooks } else { |_| {} };
-        let answer = AssertUnwindSafe(self.inner.call(request)).catch_unwind();
-        async move {
-            match answer.await {
-                Ok(answer) => answer.map(|answer| answer.map(|answer| with_result(answer, add))),
-                Err(_) => Ok(id.map(|id| {
-                    let mut error = Error::new(ErrorCode::InternalError);
-                    error.message = format!("the heaphint server has a defect in {method}").into();
-                    Response::from_error(id, error)
-                })),
-            }
-        }
-        .boxed()
+        let add: fn(&mut Value) = if request.method() == "initialize" { add_notebooks } else { |_| {} };
+        let (method, id) = (request.method().to_owned(), request.id().cloned());
+        let answer = self.inner.call(request);
+        guarded(method, id, answer.map(move |answer| Ok(answer?.map(|answer| with_result(answer, add)))))
     }
+}
+
+/// The answer to a request: an error when it panics.
+fn guarded<E>(
+    method: String,
+    id: Option<Id>,
+    answer: impl Future<Output = Result<Option<Response>, E>> + Send + 'static,
+) -> BoxFuture<'static, Result<Option<Response>, E>> {
+    let answer = AssertUnwindSafe(answer).catch_unwind();
+    async move {
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Ok(id.map(|id| {
+                let mut error = Error::new(ErrorCode::InternalError);
+                error.message = format!("the heaphint server has a defect in {method}").into();
+                Response::from_error(id, error)
+            })),
+        }
+    }
+    .boxed()
 }
 
 /// Says that notebooks are understood, for which the library has no words.

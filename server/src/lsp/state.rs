@@ -1,6 +1,7 @@
 //! What the server knows. It is changed under one lock that is held for moments only; handlers work on a [`View`]
 //! that never changes under them.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -123,12 +124,21 @@ impl View {
 
     /// The figures of a 0-based row.
     pub fn line(&self, row: usize) -> Option<LineView<'_>> {
-        let found = self.document.match_of(row)?;
-        let (results, file) = self.file()?;
-        let now = results.figures(file).and_then(|figures| figures.line(found.line));
-        let comparison = results.comparison.as_ref();
-        let then = comparison.map(|comparison| comparison.line(file.path(), found.line));
-        (now.is_some() || then.flatten().is_some()).then_some(LineView { now, then, found })
+        self.lines(row..row + 1).next().map(|(_, line)| line)
+    }
+
+    /// The figures of some 0-based rows: those that have any.
+    pub fn lines(&self, rows: Range<usize>) -> impl Iterator<Item = (usize, LineView<'_>)> {
+        let file = self.file();
+        let figures = file.and_then(|(results, file)| results.figures(file));
+        let comparison = file.and_then(|(results, file)| Some((results.comparison.as_ref()?, file.path())));
+        let line = move |row: usize| {
+            let found = self.document.match_of(row)?;
+            let now = figures.and_then(|figures| figures.line(found.line));
+            let then = comparison.map(|(comparison, path)| comparison.line(path, found.line));
+            (now.is_some() || then.flatten().is_some()).then_some((row, LineView { now, then, found }))
+        };
+        rows.filter_map(line)
     }
 
     /// Of a line's figures those that are shown.

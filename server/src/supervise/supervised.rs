@@ -7,8 +7,15 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{COMMAND, ENDED, FAILED, STARTED};
+
+/// A supervisor has this time to end everything, which is more than it takes for itself.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// How often to look whether it has.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A program below its supervisor. When this is dropped, the program ends, and so does everything that it started.
 #[derive(Debug)]
@@ -92,13 +99,26 @@ impl Supervised {
     pub fn end(&self) {
         let _ = self.socket.shutdown(Shutdown::Write);
     }
+
+    /// Waits until everything has ended after [`Self::end`]. A supervisor that does not come to its own end, because
+    /// somebody stopped it, is ended.
+    pub fn wait(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.is_over() {
+            if Instant::now() > deadline {
+                let mut supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner);
+                let _ = supervisor.kill().and_then(|()| supervisor.wait());
+                return;
+            }
+            thread::sleep(PAUSE);
+        }
+    }
 }
 
 impl Drop for Supervised {
     fn drop(&mut self) {
         self.end();
-        // A supervisor is patient for some seconds at most.
-        let _ = self.supervisor.get_mut().unwrap_or_else(PoisonError::into_inner).wait();
+        self.wait();
     }
 }
 

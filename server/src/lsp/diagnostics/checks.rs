@@ -1,6 +1,12 @@
 //! When limits are compared with figures, and who waits for it.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// A comparison that takes longer, because a disk does not answer, is told when it is there.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Comparisons that were asked for. Several that are asked for while one goes on become one.
 #[derive(Debug, Default)]
@@ -28,9 +34,10 @@ impl Checks {
         self.done.send_replace(asked);
     }
 
-    /// Waits until everything has been compared that was asked for by now.
+    /// Waits until everything has been compared that was asked for by now, if that does not take too long.
     pub async fn finished(&self) {
         let asked = *self.asked.borrow();
-        let _ = self.done.subscribe().wait_for(|done| *done >= asked).await;
+        let mut done = self.done.subscribe();
+        let _ = timeout(PATIENCE, done.wait_for(|done| *done >= asked)).await;
     }
 }

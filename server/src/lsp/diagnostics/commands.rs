@@ -27,7 +27,7 @@ pub fn accept(server: &Arc<Server>, params: &AcceptParams) -> anyhow::Result<()>
     let results = finished(&input, &root)?;
     let file = BaselineFile(input.written(&root, Some(results)).baseline);
     let mut accepted = file.read()?.unwrap_or_default();
-    let run = accepted.accept(&results.profile);
+    let run = accepted.accept(results.recorded.figures());
     let peak = wording::size(run.peak_bytes, input.units);
     let said =
         format!("`{}` is accepted with a peak of {peak}, written to {}.", run.command, file.0.display());
@@ -44,7 +44,9 @@ pub fn accept(server: &Arc<Server>, params: &AcceptParams) -> anyhow::Result<()>
 pub fn open_stacks(server: &Arc<Server>, key: &FindingKey) -> anyhow::Result<()> {
     let (input, root) = project(server, &key.root)?;
     let results = finished(&input, &root)?;
-    let (_, verdict) = input.compared(&root, results, &mut Known::default());
+    let whole = results.recorded.whole()?;
+    let mut written = input.written(&root, Some(results));
+    let verdict = input.compared(&mut written, results, &whole, &mut Known::default());
     let units: Units = input.units.into();
     let is_meant = |finding: &&heaphint_analysis::limits::Finding<'_>| {
         finding.file == key.file.as_deref()

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use heaphint_analysis::Profile;
 use heaphint_analysis::limits::Verdict;
 use lsp_types::{Diagnostic, DiagnosticSeverity, MessageType, Url};
 
@@ -54,7 +55,7 @@ type Moment = Option<(u32, u64)>;
 impl Known {
     fn of(&mut self, root: &Path, results: Option<&Results>) -> &mut Existing {
         let moment = results.map(|results| {
-            let session = results.profile.session();
+            let session = results.recorded.figures().session();
             (session.pid, session.started_unix_ms)
         });
         let known = self.0.entry(root.to_owned()).or_insert_with(|| (moment, Existing::new(root)));
@@ -122,8 +123,14 @@ impl Input {
         let results = self.finished(root);
         let written = match results {
             Some(results) => {
-                let (written, verdict) = self.compared(root, results, known);
-                self.findings(results, &verdict.findings, diagnostics);
+                let mut written = self.written(root, Some(results));
+                let figures = || Ok(results.recorded.figures().clone());
+                let whole = if written.is_empty() { figures() } else { results.recorded.whole() };
+                // Without the captures nothing can be said about them.
+                if let Ok(whole) = whole {
+                    let verdict = self.compared(&mut written, results, &whole, known);
+                    self.findings(results, &verdict.findings, diagnostics);
+                }
                 written
             }
             None => {
@@ -148,14 +155,18 @@ impl Input {
         written
     }
 
-    /// The limits of a project, compared with a run of it.
-    fn compared<'r>(&self, root: &Path, results: &'r Results, known: &mut Known) -> (Written, Verdict<'r>) {
-        let mut written = self.written(root, Some(results));
+    /// The limits of a project, compared with a run of it, which is `whole` with its stacks.
+    fn compared<'r>(
+        &self,
+        written: &mut Written,
+        results: &Results,
+        whole: &'r Profile,
+        known: &mut Known,
+    ) -> Verdict<'r> {
         let read = written.asks_for_growth().then(|| BaselineFile(written.baseline.clone()).read());
         let accepted = read.and_then(|read| written.accepted(read));
-        let existing = known.of(root, Some(results));
-        let verdict = written.compare(&results.profile, accepted.as_ref(), None, existing);
-        (written, verdict)
+        let existing = known.of(&results.root, Some(results));
+        written.compare(whole, accepted.as_ref(), None, existing)
     }
 
     /// The project that a file's limits belong to: the innermost one around it, or the one whose run knows it.

@@ -19,6 +19,8 @@ pub use tracking::{Baseline, Match, Tracking};
 /// An open file. Handlers hold it as an `Arc`, so what they see never changes under them.
 #[derive(Debug, Clone)]
 pub struct Document {
+    /// A number that no other document has or had; 0 until it is open.
+    pub id: u32,
     /// The file as the kernel names it, as profiles do; `None` for documents that are no files.
     pub path: Option<PathBuf>,
     /// The notebook that it is a cell of.
@@ -38,6 +40,7 @@ impl Document {
     /// A document that was just opened.
     pub fn new(uri: &Url, language: &str, version: i32, text: String) -> Self {
         Self {
+            id: 0,
             path: file_path(uri),
             notebook: None,
             is_python: language == "python" || uri.path().ends_with(".py"),
@@ -105,11 +108,14 @@ pub fn file_path(uri: &Url) -> Option<PathBuf> {
 #[derive(Debug, Default)]
 pub struct Documents {
     open: HashMap<Url, Arc<Document>>,
+    last_id: u32,
 }
 
 impl Documents {
     /// A document was opened, or opened again.
-    pub fn open(&mut self, uri: Url, document: Document) {
+    pub fn open(&mut self, uri: Url, mut document: Document) {
+        self.last_id += 1;
+        document.id = self.last_id;
         self.open.insert(uri, Arc::new(document));
     }
 
@@ -155,6 +161,11 @@ impl Documents {
     /// The document as it is now.
     pub fn get(&self, uri: &Url) -> Option<Arc<Document>> {
         self.open.get(uri).cloned()
+    }
+
+    /// The name of the document with this number.
+    pub fn uri_of(&self, id: u32) -> Option<&Url> {
+        self.open.iter().find(|(_, document)| document.id == id).map(|(uri, _)| uri)
     }
 
     /// Every open document.

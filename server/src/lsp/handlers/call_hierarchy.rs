@@ -66,7 +66,8 @@ pub async fn incoming_calls(
         let data = data(&params.item)?;
         let (results, figure) = run(&server, &data.asked_in)?;
         let chain: Vec<Step> = data.chain.iter().cloned().map(step).collect();
-        let callers = results.visible().callers(&chain, figure);
+        let whole = results.visible().whole().ok()?;
+        let callers = whole.callers(&chain, figure);
         let hierarchy = Hierarchy { server: &server, results: &results, asked_in: &data.asked_in };
         let calls = callers.callers.iter().filter_map(|caller| {
             let from =
@@ -90,7 +91,8 @@ pub async fn outgoing_calls(
         let data = data(&params.item)?;
         let (results, figure) = run(&server, &data.asked_in)?;
         let function = step(data.chain.last()?.clone());
-        let callees = results.visible().callees(&function, figure);
+        let whole = results.visible().whole().ok()?;
+        let callees = whole.callees(&function, figure);
         let hierarchy = Hierarchy { server: &server, results: &results, asked_in: &data.asked_in };
         let calls = callees.callers.iter().filter_map(|callee| {
             let to = hierarchy.item(&callee.function, hierarchy.detail(&callees, callee), Vec::new())?;

@@ -31,7 +31,11 @@ pub async fn execute_command(server: &Arc<Server>, params: ExecuteCommandParams)
         PROFILE_COMMAND => {
             let token = params.work_done_progress_params.work_done_token;
             let argument = params.arguments.into_iter().next().unwrap_or_default();
-            let profile: ProfileParams = understood(PROFILE_COMMAND, argument)?;
+            let profile = match argument {
+                // From an editor that has no way to say what.
+                Value::Null => ProfileParams::again(),
+                argument => understood(PROFILE_COMMAND, argument)?,
+            };
             let run = server.runs.start(server, profile, token).to_string();
             Ok(serde_json::to_value(ProfileResponse { run }).ok())
         }

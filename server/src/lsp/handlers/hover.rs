@@ -144,7 +144,10 @@ impl<'a> Page<'a> {
     }
 
     fn stacks(&self, results: &Results, through: Through<'_>) -> Vec<String> {
-        let visible = results.visible();
+        let visible = match results.visible().whole() {
+            Ok(whole) => whole,
+            Err(error) => return vec![format!("Its stacks cannot be read any more: {error:#}.")],
+        };
         let mut list = visible.stacks_through(through, self.view.figure, MAX_STACKS);
         if list.stacks.is_empty() {
             list = visible.stacks_through(through, Figure::Allocated, MAX_STACKS);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use heaphint_analysis::Figure;
-use lsp_types::{InlayHint, InlayHintLabel, InlayHintParams, InlayHintTooltip, MarkupContent, Url};
-use serde_json::json;
+use lsp_types::{InlayHint, InlayHintLabel, InlayHintParams, InlayHintTooltip, MarkupContent};
+use serde_json::{Value, json};
 use tower_lsp::jsonrpc::Result;
 
 use super::blocking;
@@ -23,12 +23,12 @@ pub fn inlay_hint(server: &Server, params: &InlayHintParams) -> Option<Vec<Inlay
     if !view.settings.inlay_hints.enabled {
         return Some(Vec::new());
     }
-    let last = (params.range.end.line as usize).min(view.document.text.row_count() - 1);
-    Some((params.range.start.line as usize..=last).filter_map(|row| hint(&view, uri, row)).collect())
+    let end = (params.range.end.line as usize).saturating_add(1).min(view.document.text.row_count());
+    let lines = view.lines(params.range.start.line as usize..end);
+    Some(lines.filter_map(|(row, line)| hint(&view, row, line)).collect())
 }
 
-fn hint(view: &View, uri: &Url, row: usize) -> Option<InlayHint> {
-    let line = view.line(row)?;
+fn hint(view: &View, row: usize, line: LineView<'_>) -> Option<InlayHint> {
     let figure = view.figure;
     let now = line.now.map(|line| *view.chosen(line)).unwrap_or_default();
     let then = line.then.map(|then| then.map(|line| view.chosen(line).bytes(figure)));
@@ -51,14 +51,18 @@ fn hint(view: &View, uri: &Url, row: usize) -> Option<InlayHint> {
         tooltip,
         padding_left: Some(true),
         padding_right: None,
-        data: view.features.hint_tooltip_resolve.then(|| json!(uri)),
+        data: view.features.hint_tooltip_resolve.then(|| json!(view.document.id)),
     })
 }
 
 /// `inlayHint/resolve`: what the figure means and which stacks are behind it, when somebody points at the hint.
 pub async fn inlay_hint_resolve(server: &Arc<Server>, mut hint: InlayHint) -> Result<InlayHint> {
-    let uri = hint.data.clone().and_then(|uri| serde_json::from_value::<Url>(uri).ok());
-    let Some(view) = uri.and_then(|uri| server.view(&uri)) else { return Ok(hint) };
+    let view = {
+        let state = server.state();
+        let id = hint.data.as_ref().and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok());
+        id.and_then(|id| state.view(state.documents.uri_of(id)?))
+    };
+    let Some(view) = view else { return Ok(hint) };
     let row = hint.position.line as usize;
     let tooltip = blocking(move || {
         let line = view.line(row)?;

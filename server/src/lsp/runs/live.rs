@@ -52,7 +52,7 @@ impl Reading {
             // What cannot be read now may be readable a second later, and is said at the end.
             let shown = tokio::task::spawn_blocking(move || {
                 let results = reading.now()?;
-                let session = results.profile.session();
+                let session = results.recorded.figures().session();
                 let now = (session.allocated_count, session.leaked_bytes, session.peak_bytes);
                 if last != Some(now) {
                     server.show(results);
@@ -86,13 +86,14 @@ impl Reading {
     pub fn end(&self, server: &Server, status: ExitStatus) -> anyhow::Result<Arc<Profile>> {
         let captures = self.plan.launch.finish(self.pid, status)?;
         let results = self.results(captures::read(&captures)?);
+        let results = results.stored(move || captures::read(&captures));
         let note = Note { title: self.subject.clone(), name: None, target: results.target.clone() };
         let folder = folder_of(&self.plan.root);
         if let Err(error) = write_note(&folder, &self.plan.session, &note, Some(&results)) {
             let message = format!("What belongs to the session cannot be kept: {error}.");
             server.outbox.log(MessageType::WARNING, message);
         }
-        let profile = results.profile.clone();
+        let profile = results.recorded.figures().clone();
         server.show(results);
         Ok(profile)
     }

@@ -12,8 +12,6 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
 
 use lsp_types::{ProgressToken, Url};
 use tokio::sync::watch;
@@ -25,9 +23,6 @@ use crate::supervise::Supervised;
 
 pub use plan::root_of;
 pub use program::own_module;
-
-/// How often to look whether programs have ended.
-const PAUSE: Duration = Duration::from_millis(2);
 
 /// Runs that are going on.
 #[derive(Debug, Default)]
@@ -64,6 +59,10 @@ impl Runs {
     pub fn start(&self, server: &Arc<Server>, params: ProfileParams, token: Option<ProgressToken>) -> RunId {
         let id = RunId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let params = self.resolved(params);
+        if params.what == Some(ProfileWhat::Notebook) {
+            // The files of its cells are about to be written anew.
+            self.cancel_same(&params);
+        }
         let (cancel, is_cancelled) = watch::channel(false);
         let own_token = ProgressToken::String(format!("heaphint/run-{id}"));
         let active = Active {
@@ -143,9 +142,7 @@ impl Runs {
             programs.extend(active.program.clone());
         }
         programs.iter().for_each(|program| program.end());
-        while !programs.iter().all(|program| program.is_over()) {
-            thread::sleep(PAUSE);
-        }
+        programs.iter().for_each(|program| program.wait());
     }
 
     /// A run's program has ended; processes that it left behind must not outlive the server.

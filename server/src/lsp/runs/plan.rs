@@ -49,6 +49,7 @@ impl Plan {
                     | ProfileWhat::Configuration
                     | ProfileWhat::Import
                     | ProfileWhat::Notebook
+                    | ProfileWhat::Again
             )
         );
         if needs_file && !path.is_file() {

@@ -44,7 +44,8 @@ pub fn write(server: &Arc<Server>, params: &SessionParams) -> anyhow::Result<Rep
         earlier: None,
         history: history.as_ref(),
     };
-    page_html(&mut out, &results.profile, &options)?;
+    let whole = results.recorded.whole()?;
+    page_html(&mut out, &whole, &options)?;
     out.flush()?;
     let file = out.into_inner().context("the page cannot be written")?;
     file.persist(&path).with_context(|| format!("cannot write {}", path.display()))?;

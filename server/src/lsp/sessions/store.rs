@@ -243,8 +243,13 @@ pub fn delete(folder: &Path, id: &SessionId) -> anyhow::Result<()> {
 /// # Errors
 /// When no capture can be read.
 pub fn load(captures: &[PathBuf], root: &Path, mappings: &[PathMapping]) -> anyhow::Result<Results> {
-    let mut profile = captures::read(captures)?;
-    map_files(&mut profile, root, mappings);
+    let (again, root_again, mappings) = (captures.to_owned(), root.to_owned(), mappings.to_owned());
+    let read = move || {
+        let mut profile = captures::read(&again)?;
+        map_files(&mut profile, &root_again, &mappings);
+        Ok(profile)
+    };
+    let profile = read()?;
     let started = UNIX_EPOCH + Duration::from_millis(profile.session().started_unix_ms);
     let (id, folder) = match captures.first() {
         Some(first) => (header(first).map(|header| names(first, &header).1), first.parent()),
@@ -254,7 +259,7 @@ pub fn load(captures: &[PathBuf], root: &Path, mappings: &[PathMapping]) -> anyh
     let texts = beside(SOURCES).and_then(|path| read_json(&path)).unwrap_or_default();
     let note: Note = beside(NOTE).and_then(|path| read_json(&path)).unwrap_or_default();
     let sources = Arc::new(Sources::new(started, texts));
-    let mut results = Results::new(profile, root.to_owned(), note.target, &sources);
+    let mut results = Results::new(profile, root.to_owned(), note.target, &sources).stored(read);
     results.session = id;
     Ok(results)
 }

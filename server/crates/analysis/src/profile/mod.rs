@@ -185,6 +185,32 @@ impl Profile {
         innermost
     }
 
+    /// How many ways to allocate were recorded: a stack, a thread and an allocator each.
+    #[must_use]
+    pub fn stack_count(&self) -> usize {
+        self.sites.len()
+    }
+
+    /// The same without stacks: what was computed from them (the session, files with their lines and functions,
+    /// processes) stays, and whatever is asked about stacks themselves is answered with nothing.
+    #[must_use]
+    pub fn without_stacks(&self) -> Self {
+        Self {
+            session: self.session.clone(),
+            file_names: self.file_names.clone(),
+            in_project: self.in_project.clone(),
+            functions: self.functions.clone(),
+            lines: self.lines.clone(),
+            nodes: self.nodes.first().copied().into_iter().collect(),
+            sites: Vec::new(),
+            threads: self.threads.clone(),
+            files: self.files.clone(),
+            outside_python: self.outside_python,
+            processes: self.processes.clone(),
+            maxima: self.maxima.clone(),
+        }
+    }
+
     /// What is known of the run as a whole.
     #[must_use]
     pub fn session(&self) -> &Session {
