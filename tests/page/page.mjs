@@ -512,6 +512,8 @@ async function twoRuns(browser) {
       }
     }
     await page.selectOption("#table-rows", "functions");
+    const changes = (await Promise.all((await page.locator("#table-body tr").all()).map(exact))).map(([, before, after]) => Math.abs(after - before));
+    assert.deepEqual(changes, [...changes].sort((a, b) => b - a));
     await picture(page, "two runs table");
     await page.locator("#table-body button[aria-expanded]", { hasText: "old_cache" }).click();
     assert.match(await text(page, "#table-body .stacks"), /The later run has no such stack/);
