@@ -121,6 +121,10 @@ fn runs_are_captures_or_folders_of_them() {
         (&["diff", "first"][..], 2, "<AFTER>"),
         (&["diff", "old", "first"], 2, "there is no capture in old"),
         (&["diff", "first", "missing"], 3, "cannot read missing"),
+        (&["diff", "first", "second", "-o", "two.html"], 2, "with `--html` only"),
+        (&["diff", "first", "second", "--html", "--json"], 2, "cannot be used with"),
+        (&["diff", "first", "second", "--html", "-o", "two.html"], 0, "the page is in two.html"),
+        (&["diff", "first", "second", "--html", "-o", "two.html"], 2, "exists already"),
         (&["diff", "first", "second", "--before-source", "none"], 2, "there is no folder `none`"),
     ] {
         let outcome = folder.heaphint(arguments);

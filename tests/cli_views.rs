@@ -165,6 +165,20 @@ fn parts_of_a_session_are_its_threads_processes_and_modules() {
     assert_eq!(held(&["--process", &child]), 7);
     assert_eq!(held(&["--process", &child, "--process", &first]), 13);
 
+    // `lines` has the same parts.
+    let annotated = |arguments: &[&str]| {
+        let document = document(&folder, &[&["lines", "--json"], arguments].concat(), &captures);
+        let files = rows(&document, "files");
+        let file =
+            files.iter().find(|file| file["path"].as_str().is_some_and(|path| path.ends_with("/views.py")));
+        let all = rows(file.expect("the program allocates"), "lines");
+        let line = all.iter().find(|line| line["line"] == 7).expect("`hold` allocates").clone();
+        line["self"]["allocated_bytes"].as_u64().expect("a figure") / 1_000_000
+    };
+    for part in [&["--thread", "worker"][..], &["--module", "views"], &["--process", &child], &[]] {
+        assert_eq!(annotated(part), held(part), "{part:?}");
+    }
+
     let tree = document(&folder, &["tree", "--json", "--threads"], &captures[..1]);
     let nodes = rows(&tree, "nodes");
     let worker = nodes.iter().find(|node| node["thread"]["name"] == "worker").expect("the thread allocated");

@@ -6,7 +6,9 @@ import { join } from "node:path";
 import assert from "node:assert/strict";
 
 const { WORK: work, DRIVER: driver, SCREENSHOTS: screenshots } = process.env;
-const { chromium } = createRequire(join(driver, "package.json"))("playwright-core");
+const require = createRequire(join(driver, "package.json"));
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const json = (name) => JSON.parse(readFileSync(join(work, name), "utf8"));
 
 let passed = 0;
@@ -510,6 +512,8 @@ async function twoRuns(browser) {
       }
     }
     await page.selectOption("#table-rows", "functions");
+    const changes = (await Promise.all((await page.locator("#table-body tr").all()).map(exact))).map(([, before, after]) => Math.abs(after - before));
+    assert.deepEqual(changes, [...changes].sort((a, b) => b - a));
     await picture(page, "two runs table");
     await page.locator("#table-body button[aria-expanded]", { hasText: "old_cache" }).click();
     assert.match(await text(page, "#table-body .stacks"), /The later run has no such stack/);
@@ -617,9 +621,34 @@ async function sizesOf(browser, subject) {
   }
 }
 
+/** What axe-core has against each view: contrast, names, roles, landmarks, keyboard. */
+async function everybody(browser) {
+  for (const subject of ["subject", "two", "forking"]) {
+    for (const colorScheme of ["light", "dark"]) {
+      const { page, problems } = await open(browser, subject, { colorScheme, hash: "figure=max" });
+      await page.evaluate(axe);
+      for (const name of ["flame", "memory", "source", "table", "stats"]) {
+        await step(page, `axe has nothing against ${name} of ${subject}, ${colorScheme}`, async () => {
+          await view(page, name);
+          if (name === "flame") {
+            await page.fill("#search", "/./");
+            await page.click("#search-next");
+          }
+          if (name === "table") await page.locator("#table-body button[aria-expanded]").first().click();
+          const violations = await page.evaluate(async () => (await window.axe.run()).violations);
+          const told = violations.flatMap(({ id, help, nodes }) => nodes.map(({ html, any }) => `${id}: ${help}: ${html.slice(0, 200)} ${any[0]?.message ?? ""}`));
+          assert.deepEqual(told, []);
+        });
+      }
+      await healthy(page, problems);
+      await page.context().close();
+    }
+  }
+}
+
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 try {
-  for (const part of [flameGraph, sourceAndTable, memoryAndStats, processes, twoRuns, hostile, sizes]) await part(browser);
+  for (const part of [flameGraph, sourceAndTable, memoryAndStats, processes, twoRuns, hostile, everybody, sizes]) await part(browser);
 } finally {
   await browser.close();
 }

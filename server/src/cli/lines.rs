@@ -4,10 +4,10 @@ use clap::Args;
 use heaphint_analysis::{Figure, Profile, absolute};
 use heaphint_report::{LinesOptions, lines_json, lines_text};
 
-use super::figure;
-use super::input::{TEMPORARY_WINDOW, read_source};
+use super::figure::{self, FigureArguments};
+use super::input::read_source;
 use super::output::{self, UnitsArgument, parse_minimum};
-use super::runs::SessionArguments;
+use super::part::PartArguments;
 
 /// Lines with less are left out of what people read, unless the whole program has little.
 const USUAL_MINIMUM: u64 = 1 << 20;
@@ -16,7 +16,9 @@ const USUAL_MINIMUM: u64 = 1 << 20;
 #[derive(Debug, Args)]
 pub struct Arguments {
     #[command(flatten)]
-    session: SessionArguments,
+    part: PartArguments,
+    #[command(flatten)]
+    figure: FigureArguments,
     /// Print JSON (see the README for its schema)
     #[arg(long)]
     json: bool,
@@ -33,9 +35,12 @@ struct Choice {
     /// Show files outside the project, too; JSON always has them
     #[arg(long)]
     all: bool,
-    /// The figure that lines are chosen and files are ordered by
-    #[arg(long, value_parser = figure::parser(), default_value = "peak", value_name = "FIGURE")]
-    sort: Figure,
+    /// The same as `--figure`: lines are chosen and files are ordered by it
+    #[arg(
+        long, value_parser = figure::parser(), value_name = "FIGURE",
+        conflicts_with_all = ["figure", "leaks", "temporary"]
+    )]
+    sort: Option<Figure>,
     /// Leave out lines with less than this [default: 1 MiB or a hundredth of the whole, whichever is less; JSON: 0]
     #[arg(long, value_name = "SIZE", value_parser = parse_minimum)]
     min: Option<u64>,
@@ -45,13 +50,14 @@ struct Choice {
 }
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
-    let profile = Profile::from_captures(&arguments.session.read(TEMPORARY_WINDOW, None)?);
+    let (whole, selection) = arguments.part.read(arguments.figure.window())?;
+    let profile = if selection.is_everything() { whole } else { whole.part(&selection) };
     let choice = &arguments.choice;
     let directory = std::env::current_dir().unwrap_or_default();
     let mut files = choice.files.clone();
     // `./app.py` and `../app.py` mean a file from here; `app.py` may also be the end of a path.
     files.extend(choice.files.iter().map(|file| absolute(file, &directory.to_string_lossy())));
-    let sort = choice.sort;
+    let sort = choice.sort.unwrap_or_else(|| arguments.figure.figure());
     if arguments.json {
         let options = LinesOptions { sort, min_bytes: choice.min.unwrap_or(0), files, all_files: true };
         output::write(|out| lines_json(out, &profile, &options))?;

@@ -11,7 +11,8 @@ LINES = 4
 source = "".join(
     f"def part_{number}(calls, at, kept):\n"
     + "".join(
-        f"    if calls[at][1] == {line}:\n        step(calls, at + 1, kept)\n" for line in range(LINES)
+        f"    if calls[at][1] == {line}:\n        step(calls, at + 1, kept)\n"
+        for line in range(LINES)
     )
     for number in range(FUNCTIONS)
 )

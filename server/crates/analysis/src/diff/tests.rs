@@ -1,8 +1,8 @@
 //! Differences of hand-made runs.
 
 use super::*;
-use crate::Figure;
 use crate::hand_made::HandMade;
+use crate::{Figure, Run};
 
 const PEAK: Measure = Measure { figure: Figure::Peak, counts: false };
 
@@ -161,6 +161,14 @@ mod sums {
             prop_assert_eq!(own(|change| change.before.peak_bytes), before.session().peak_bytes);
             prop_assert_eq!(own(|change| change.after.peak_bytes), after.session().peak_bytes);
             prop_assert_eq!(diff.whole().before.peak_bytes, before.session().peak_bytes);
+            let graph = diff.graph();
+            prop_assert!(graph.nodes.iter().enumerate().skip(1).all(|(index, node)| (node.parent as usize) < index));
+            let mut held = vec![[0; 2]; graph.nodes.len()];
+            for site in &graph.sites {
+                held[site.node as usize][usize::from(site.run == Run::Earlier)] += site.figures.peak_bytes;
+            }
+            let own = diff.nodes().iter().map(|node| [node.own.after.peak_bytes, node.own.before.peak_bytes]);
+            prop_assert_eq!(held, own.collect::<Vec<_>>());
             let deltas: i64 = diff.lines(PEAK, 1).iter().map(|place| place.own.delta(PEAK)).sum();
             let whole = after.session().peak_bytes as i64 - before.session().peak_bytes as i64;
             prop_assert_eq!(deltas, whole);

@@ -97,6 +97,32 @@ fn the_data_has_names_figures_and_source() {
 }
 
 #[test]
+fn a_page_of_two_runs_has_the_sites_of_both() {
+    let earlier = Profile::from_capture(&program("gone", "app.py").capture());
+    let later = Profile::from_capture(&program("load", "app.py").capture());
+    let nothing = |_: &str| None;
+    let diff = Diff::new(&earlier, &later, &nothing, &nothing);
+    let options = PageOptions { earlier: Some(&diff), ..options("9.9", None) };
+    let mut bytes = Vec::new();
+    page_html(&mut bytes, &later, &options).unwrap();
+    let page = String::from_utf8(bytes).unwrap();
+    let meta = meta(&page);
+    assert_eq!(meta["earlier"]["session"]["peak_bytes"], 80 * MIB + 7);
+    assert_eq!(meta["threads"], serde_json::json!([["MainThread", 0]]), "threads have names");
+    let count = |name: &str| meta["counts"][name].as_u64().unwrap() as usize;
+    let (frames, nodes, sites) = (count("frames"), count("nodes"), count("sites"));
+    // Outside, `<module>:9` of both, `load:5` and `gone:5`.
+    assert_eq!((frames, nodes, sites), (4, 5, 4));
+    let columns = numbers(&section(&page, "data-graph"));
+    let sums = 3 * frames + 2 * nodes + 4 * sites;
+    let (runs, peaks) = (&columns[sums..][..sites], &columns[sums + sites..][..sites]);
+    for run in [0, 1] {
+        let held = runs.iter().zip(peaks).filter(|(of, _)| **of == run).map(|(_, bytes)| bytes);
+        assert_eq!(held.sum::<u64>(), 80 * MIB + 7);
+    }
+}
+
+#[test]
 fn a_page_without_source_has_none() {
     let profile = Profile::from_capture(&program("load", "app.py").capture());
     assert_eq!(section(&page(&profile, None), "data-source"), b"[]");

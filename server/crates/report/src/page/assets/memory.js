@@ -108,7 +108,7 @@ export class MemoryView {
       legend: { live: true },
       axes: [
         { ...axis, values: (_, ticks) => ticks.map((tick) => duration(tick * 1000)), space: fontSize * 6 },
-        { ...axis, values: (_, ticks) => ticks.map((tick) => size(tick)), size: fontSize * 5.2, incrs: byteSteps() },
+        { ...axis, values: (_, ticks) => ticks.map((tick) => size(tick)), size: fontSize * 5.2, space: fontSize * 2.5, incrs: byteSteps() },
       ],
       series: [
         { label: "Time", value: (_, value) => (value === null ? "–" : duration(value * 1000)) },
@@ -230,11 +230,7 @@ export class MemoryView {
   }
 }
 
-/** Distances of marks on an axis of bytes: 1, 2, 5 and so on of each unit. */
+/** Distances of marks on an axis of bytes: powers of two, since sizes are shown in units of 1024. */
 function byteSteps() {
-  const steps = [];
-  for (let unit = 1; unit < 2 ** 60; unit *= 1024) {
-    for (const step of [1, 2, 5, 10, 20, 50, 100, 200, 500]) steps.push(step * unit);
-  }
-  return steps;
+  return Array.from({ length: 60 }, (_, power) => 2 ** power);
 }

@@ -201,8 +201,10 @@ export class TableView {
     if (sort.column < 0) {
       rows.sort((a, b) => a.name.localeCompare(b.name) || a.index - b.index);
     } else {
-      const { unit, of } = columns[Math.min(sort.column, columns.length - 1)];
-      rows.sort((a, b) => of[unit][b.index] - of[unit][a.index] || a.index - b.index);
+      const { unit, of, earlier } = columns[Math.min(sort.column, columns.length - 1)];
+      // Of what differs, the most comes first, whichever way it went.
+      const value = ({ index }) => (earlier ? Math.abs(of[unit][index]) : of[unit][index]);
+      rows.sort((a, b) => value(b) - value(a) || a.index - b.index);
     }
     if (!sort.down) rows.reverse();
     const figure = figureNamed(this.#figureName());
