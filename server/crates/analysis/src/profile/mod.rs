@@ -199,6 +199,7 @@ impl Profile {
             session: self.session.clone(),
             file_names: self.file_names.clone(),
             in_project: self.in_project.clone(),
+            is_native: self.is_native.clone(),
             functions: self.functions.clone(),
             lines: self.lines.clone(),
             nodes: self.nodes.first().copied().into_iter().collect(),
