@@ -155,7 +155,8 @@ mod tests {
         programs.push(sizes.iter().map(|size| (*size, 3)).collect());
         for program in programs {
             let [bytes, count] = covered(&program, &mut chance);
-            assert!(bytes >= 950 && count >= 950, "{program:?}: {bytes} and {count} of 1000");
+            // With 95 of 100 it would be 929 or more in 998 of 1000 such tests.
+            assert!(bytes >= 929 && count >= 929, "{program:?}: {bytes} and {count} of 1000");
         }
     }
 }
