@@ -115,6 +115,7 @@ impl Recorder {
             return Err(NO_MEMORY);
         }
         order::begin();
+        native::begin();
         numbers::begin(identity.modes.record);
         REFUSAL_IS_NOTED.store(false, Ordering::Relaxed);
         self.timeline.start();

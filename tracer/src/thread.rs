@@ -47,7 +47,7 @@ impl Thread {
     fn forget(&mut self) {
         self.inside = 1;
         self.stack.clear();
-        self.native.clear();
+        self.native.forget();
         self.known = Known::new();
         self.numbers = Numbers::NONE;
         self.now_ms = 0;

@@ -70,14 +70,19 @@ pub fn walk(stack: &mut NativeStack, start: Registers) -> u32 {
     frame
 }
 
-/// Addresses may be another file's from now on, or have other numbers: all rules are void.
+/// Addresses may be another file's from now on: all rules are void.
 pub fn forget_rules() {
     if is_on() {
         let recorder = RECORDER.lock();
-        rules::forget_all();
-        GENERATION.fetch_add(1, Ordering::Release);
+        begin();
         drop(recorder);
     }
+}
+
+/// A capture begins, in which addresses have other numbers: all rules are void. The recorder must be held.
+pub fn begin() {
+    rules::forget_all();
+    GENERATION.fetch_add(1, Ordering::Release);
 }
 
 /// A forked child has a capture of its own, in which addresses have other numbers.

@@ -135,6 +135,13 @@ impl NativeStack {
         self.known.len() > 0
     }
 
+    /// Forgets all that is of an earlier capture.
+    pub fn forget(&mut self) {
+        self.clear();
+        self.children.release();
+        self.pairs.release();
+    }
+
     /// Walks; the innermost frame in the capture, 0 without one. `generation` changes whenever rules are void.
     #[inline]
     pub fn walk(&mut self, start: Registers, generation: u32, capture: &mut impl Capture) -> u32 {
