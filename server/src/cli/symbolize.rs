@@ -1,6 +1,5 @@
 //! `heaphint symbolize`: a capture that can be read on another machine.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -26,10 +25,17 @@ pub struct Arguments {
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
     let shown = arguments.capture.display();
-    let bytes = fs::read(&arguments.capture).with_context(|| format!("cannot read {shown}"))?;
+    let bytes =
+        heaphint_record::read_image(&arguments.capture).with_context(|| format!("cannot read {shown}"))?;
     let capture = Capture::read(&bytes).with_context(|| format!("cannot read {shown}"))?;
     if !capture.header.has(Mode::Native) {
         let what = format!("{shown} has no native frames: record it with `heaphint run --native`");
+        return Err(Usage(what).into());
+    }
+    if capture.header.has(Mode::Record) {
+        // What is written here has tables and no events.
+        let what =
+            format!("{shown} is a full record, which cannot take symbols yet: record it without `--record`");
         return Err(Usage(what).into());
     }
     if !capture.symbols.is_empty() {

@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 pub use collector::Collector;
 pub use compact::compact;
 pub use event::Event;
+pub use image::read as read_image;
 pub use recording::{Ending, Recording};
 pub use replay::{read_history, recount, replay};
 
