@@ -27,6 +27,7 @@ mod sampling;
 mod stacks;
 mod subjects;
 mod support;
+mod surroundings;
 mod threads;
 mod timeline;
 mod transform;
