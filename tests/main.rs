@@ -23,6 +23,7 @@ mod native;
 mod oracle;
 mod python_allocators;
 mod record;
+mod runs;
 mod sampling;
 mod stacks;
 mod subjects;
