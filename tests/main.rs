@@ -27,6 +27,7 @@ mod runs;
 mod sampling;
 mod stacks;
 mod subjects;
+mod suites;
 mod support;
 mod surroundings;
 mod threads;
