@@ -94,7 +94,9 @@ class Bench:
     def header(self):
         version = subprocess.check_output([self.python, "--version"], text=True).strip()
         options = self.options
-        about = f"{version}, core {min(self.core)}, {options.rounds} rounds, scale {options.scale:g}"
+        about = (
+            f"{version}, core {min(self.core)}, {options.rounds} rounds, scale {options.scale:g}"
+        )
         self.figures["about"] = about
         print(about)
         for name, why in self.left_out.items():

@@ -1,7 +1,9 @@
 #!/bin/bash
 # CPython versions that this machine has not, for the tests: from Debian's packages, without touching the system.
 #
-#   tests/setup/pythons.sh VERSION...      for example 3.14 3.15; into tests/.cache/pythons/VERSION
+#   tests/setup/pythons.sh [--tests] VERSION...      for example 3.14 3.15; into tests/.cache/pythons/VERSION
+#
+# With `--tests`, CPython's own tests are among its modules (`python -m test`).
 #
 # Each version is taken with its own C library from the Debian release that has it, out of the mirror that this machine
 # already uses, and its program is told to use that C library. Nothing is installed. Says what was skipped and why;
@@ -9,6 +11,11 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 pythons=$PWD/tests/.cache/pythons
+tests=
+if [ "${1:-}" = --tests ]; then
+  tests=yes
+  shift
+fi
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 skipped=0
 
@@ -44,7 +51,8 @@ APT::Sandbox::User "root";
 CONF
   local -x APT_CONFIG=$folder/apt.conf
   timeout 300 apt-get update -qq || return
-  timeout 600 apt-get install -y -qq --no-install-recommends --download-only "python$version" patchelf >/dev/null || return
+  timeout 600 apt-get install -y -qq --no-install-recommends --download-only "python$version" \
+    ${tests:+"libpython$version-testsuite"} patchelf >/dev/null || return
   for deb in "$folder"/cache/archives/*.deb; do dpkg-deb -x "$deb" "$root" || return; done
   loader=$(echo "$root"/usr/lib/*-linux-gnu/ld-linux-*.so.*)
   libraries=${loader%/*}
@@ -66,9 +74,9 @@ obstacle() {
 mirror=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Identifier: Packages' 2>/dev/null |
   awk '$1 !~ /security|updates|backports/ { print $2; exit }')
 for version in "$@"; do
-  if "python$version" --version 2>/dev/null; then continue; fi
+  if [ -z "$tests" ] && "python$version" --version 2>/dev/null; then continue; fi
   program=$pythons/$version/usr/bin/python$version
-  if ! "$program" --version >/dev/null 2>&1; then
+  if ! "$program" -c "import sys${tests:+, test.test_list}" >/dev/null 2>&1; then
     reason=$(obstacle)
     [ -n "$reason" ] || [ -n "$mirror" ] || reason="apt-get names no mirror of Debian"
     if [ -n "$reason" ]; then

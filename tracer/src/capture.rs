@@ -33,11 +33,22 @@ const AREAS_RESERVED: usize = 2 * MOST_AREAS * Area::BYTES;
 /// Why recording stops: the sentence that goes into the capture.
 pub type Problem = &'static str;
 
-const NO_SPACE: Problem = "the disk is full or the capture's file cannot grow: free some space and run again; what was recorded until then is kept";
-const FILE_GONE: Problem = "the capture's file was moved, deleted or made unreadable while it was written; what was recorded until then is kept";
+const NO_SPACE: Problem = "the disk is full or the capture's file cannot grow (ulimit -f): make room and run again; what was recorded until then is kept";
+const FILE_GONE: Problem = "the capture's file was moved or deleted while it was written, or the program changed its root folder; what was recorded until then is kept";
+const NOT_ALLOWED: Problem = "the program gave up the right to open its capture (it became another user, or its system calls are filtered); what was recorded until then is kept";
+const NO_DESCRIPTOR: Problem = "the program had no free file descriptor when its capture had to grow: raise the limit (ulimit -n); what was recorded until then is kept";
 /// There is a file of this name already.
 pub const NAME_TAKEN: Problem = "there is a file of this name already";
 const NO_MAP: Problem = "the capture's file cannot be mapped: choose a folder on a local disk with -o";
+
+/// What an `errno` of opening the capture again means.
+fn why_not_opened(errno: libc::c_int) -> Problem {
+    match errno {
+        libc::EMFILE | libc::ENFILE => NO_DESCRIPTOR,
+        libc::EACCES | libc::EPERM | libc::ENOSYS => NOT_ALLOWED,
+        _ => FILE_GONE,
+    }
+}
 
 /// One table: a contiguous mapping of its extents.
 pub struct TableMap<R> {
@@ -497,7 +508,7 @@ impl CaptureFile {
     fn open(&self) -> Result<sys::File, Problem> {
         // SAFETY: `path` holds a NUL-terminated path since `create`.
         let path = unsafe { CStr::from_ptr(self.path.as_ptr().cast()) };
-        let file = sys::File::open(path, libc::O_RDWR).map_err(|_| FILE_GONE)?;
+        let file = sys::File::open(path, libc::O_RDWR).map_err(why_not_opened)?;
         if file.identity() == Some(self.identity) { Ok(file) } else { Err(FILE_GONE) }
     }
 

@@ -132,6 +132,10 @@ impl File {
 
     /// Allocates disk space for a range of the file, so that a later store through a mapping cannot fail.
     pub fn reserve(&self, offset: u64, bytes: u64) -> bool {
+        // Beyond the limit the kernel would send the program a signal that ends it.
+        if offset.saturating_add(bytes) > longest_file() {
+            return false;
+        }
         // SAFETY: plain integers.
         if unsafe { libc::syscall(libc::SYS_fallocate, self.0, 0, offset, bytes) } == 0 {
             return true;
@@ -170,6 +174,14 @@ impl Drop for File {
         // SAFETY: the descriptor is ours.
         unsafe { libc::syscall(libc::SYS_close, self.0) };
     }
+}
+
+/// The length that no file may exceed (`RLIMIT_FSIZE`), bytes.
+fn longest_file() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the buffer is a limit, and stays as it is when the call fails.
+    unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) };
+    limit.rlim_cur
 }
 
 /// Milliseconds of a clock: `CLOCK_REALTIME`, or a monotonic one.
