@@ -161,7 +161,7 @@ fn what_cannot_be_done_is_said_before_the_program_starts() {
         (&["run", "-o", "nowhere/x", "app.py"], 3, "does not exist"),
         (&["run", "-c", "app.py"], 2, "leave out `-c`"),
         (&["run", "--", "no-such-command"], 2, "there is no command `no-such-command`"),
-        (&["flamegraph"], 2, "required arguments"),
+        (&["flamegraph", "--nothing"], 2, "unexpected argument"),
         (&["lines", "--min", "5", "there.heaphint"], 2, "`5` is not a size"),
         (&["lines", "there.heaphint"], 3, "nothing was recorded"),
         (&["lines", "app.py"], 3, "this is not a heaphint capture"),

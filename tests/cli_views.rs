@@ -205,7 +205,7 @@ fn what_cannot_be_shown_is_said() {
         ),
         (&["tree", "--process", "1", "x.heaphint"], "there is no process `1`"),
         (&["table", "--module", "numpy", "x.heaphint"], "there is no module `numpy`"),
-        (&["tree", "--temporary=3", "x.heaphint"], "nothing about 3 further ones"),
+        (&["tree", "--temporary=3", "x.heaphint"], "run the program with `--record`"),
         (&["tree", "--figure", "max", "x.heaphint"], "a single stack has no `max`"),
         (&["summary", "--figure", "max", "--thread", "MainThread", "x.heaphint"], "leave out `--thread`"),
         (&["summary", "--figure", "max", "--counts", "x.heaphint"], "has no count"),

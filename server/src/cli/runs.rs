@@ -154,11 +154,11 @@ impl Found {
     }
 
     /// Whether two processes belong to one run. Where the captures do not say so: one started the other, or somebody
-    /// started both under one name.
+    /// started both under one name. A copy of a capture belongs to no run, or it would count twice.
     fn is_of_run(&self, other: &Self) -> bool {
         let sessions = (self.first.process.session, other.first.process.session);
         if sessions != (0, 0) {
-            return sessions.0 == sessions.1;
+            return sessions.0 == sessions.1 && !self.first.is_of_same_program(&other.first);
         }
         let (a, b) = (&self.first.header, &other.first.header);
         a.parent_pid == b.pid

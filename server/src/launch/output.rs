@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use heaphint_format::{Header, MAGIC, PAGE, PROCESS_OFFSET, Process, Record};
+use heaphint_format::{
+    COMPACT, COMPACT_PROCESS_OFFSET, Header, MAGIC, PAGE, PROCESS_OFFSET, Process, Record,
+};
 
 use super::{LaunchError, Target, shown};
 
@@ -123,12 +125,22 @@ pub struct First {
     pub process: Process,
 }
 
+impl First {
+    /// Whether two captures are of the same recorded program: one is a copy of the other.
+    pub fn is_of_same_program(&self, other: &Self) -> bool {
+        let program = |first: &Self| (first.header.pid, first.header.started_unix_ms, first.process);
+        self.process.session != 0 && program(self) == program(other)
+    }
+}
+
 /// The first page's facts; `None` when the file is no capture.
 pub fn first_page(path: &Path) -> Option<First> {
-    let mut bytes = [0; PAGE];
-    File::open(path).ok()?.read_exact(&mut bytes).ok()?;
+    let mut bytes = Vec::with_capacity(PAGE);
+    File::open(path).ok()?.take(PAGE as u64).read_to_end(&mut bytes).ok()?;
     let header = Header::decode(&bytes).filter(|header| header.magic == MAGIC)?;
-    Some(First { header, process: Process::decode(bytes.get(PROCESS_OFFSET..)?)? })
+    let is_compact = header.version & COMPACT != 0;
+    let process = if is_compact { COMPACT_PROCESS_OFFSET } else { PROCESS_OFFSET };
+    Some(First { header, process: bytes.get(process..).and_then(Process::decode).unwrap_or_default() })
 }
 
 /// The first page's header; `None` when the file is no capture.

@@ -128,8 +128,10 @@ record! {
     }
 }
 
-/// Byte offset of the [`Process`].
+/// Byte offset of the [`Process`] in a file of the tracer.
 pub const PROCESS_OFFSET: usize = crate::PAGE - size_of::<Process>();
+/// Byte offset of the [`Process`] in a file whose version has [`COMPACT`].
+pub const COMPACT_PROCESS_OFFSET: usize = size_of::<Header>();
 
 /// How a recorded program came to be.
 #[repr(u32)]

@@ -40,8 +40,8 @@ mod totals;
 mod version_2;
 
 pub use header::{
-    COMPACT, EXIT_UNKNOWN, Extent, HEAP_BYTES_STEP, Header, MAX_EXTENTS, Mode, Origin, PROCESS_OFFSET,
-    Process, Status, StopReason, Text,
+    COMPACT, COMPACT_PROCESS_OFFSET, EXIT_UNKNOWN, Extent, HEAP_BYTES_STEP, Header, MAX_EXTENTS, Mode,
+    Origin, PROCESS_OFFSET, Process, Status, StopReason, Text,
 };
 pub use journal::{JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET, Journal, JournalEntry};
 pub use log::{LogEvent, LogRow, MOST_SITES, SEGMENT_BYTES, SEGMENT_ROWS, Segment, SegmentState};

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! 256 bytes   the header, with `COMPACT` in its version, for those who look at nothing else
+//! 16 bytes    the process, likewise
 //! sections    32 bytes: kind, number, bytes, packed bytes, 8 each; then the packed bytes, a zstd frame
 //!   kind 1    the fixed part of the tracer's file
 //!   kind 2    a table, with its number; in columns, see `transposed`
@@ -17,8 +18,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use heaphint_format::{
-    Address, Area, COMPACT, Code, FIXED_BYTES, Fold, Header, Module, NativeFrame, Place, Record, Sample,
-    SetNode, Site, Stack, Status, Symbol, Table, Thread,
+    Address, Area, COMPACT, COMPACT_PROCESS_OFFSET, Code, FIXED_BYTES, Fold, Header, Module, NativeFrame,
+    PROCESS_OFFSET, Place, Process, Record, Sample, SetNode, Site, Stack, Status, Symbol, Table, Thread,
 };
 
 use crate::image::{Parts, TableBytes};
@@ -82,6 +83,7 @@ pub fn compact(path: &Path) -> Result<(), Error> {
     let mut out = BufWriter::new(new.as_file_mut());
     let _ = header.encode(&mut start);
     out.write_all(&start)?;
+    out.write_all(&parts.fixed[PROCESS_OFFSET..PROCESS_OFFSET + Process::BYTES])?;
     let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
     let mut section = |out: &mut BufWriter<&mut File>, kind, number, bytes: &[u8]| {
         compressor.set_compression_level(if bytes.len() > LARGE { LARGE_LEVEL } else { LEVEL })?;
@@ -156,7 +158,7 @@ pub fn parts(file: &File, header: &Header) -> Result<Option<Parts>, Error> {
 
 /// Every section, and where its bytes begin.
 fn sections(file: &File) -> impl Iterator<Item = (Section, u64)> {
-    let mut at = Header::BYTES as u64;
+    let mut at = (COMPACT_PROCESS_OFFSET + Process::BYTES) as u64;
     std::iter::from_fn(move || {
         let section = Section::read(file, at)?;
         let begin = at + SECTION as u64;

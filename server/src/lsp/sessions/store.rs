@@ -165,16 +165,22 @@ pub fn list(folder: &Path) -> Vec<Stored> {
     let mut sessions: Vec<Stored> = Vec::new();
     let mut of_pid: HashMap<(String, u32), usize> = HashMap::new();
     let mut of_number: HashMap<u64, usize> = HashMap::new();
-    for (First { header, process }, path) in captures {
+    let mut before = None;
+    for (first, path) in captures {
+        // What somebody has copied is a session of its own, or it would count twice.
+        let is_copy = before.replace(first).is_some_and(|before: First| before.is_of_same_program(&first));
+        let First { header, process } = first;
         let (begin, id) = names(&path, &header);
         // Captures without a number are of older programs.
-        let same = if process.session == 0 {
+        let same = if is_copy {
+            None
+        } else if process.session == 0 {
             sessions.iter().position(|session| session.id == id)
         } else {
             of_number.get(&process.session).copied()
         };
         let parent = of_pid.get(&(begin.clone(), header.parent_pid)).copied();
-        let parent = parent.filter(|_| process.session == 0);
+        let parent = parent.filter(|_| process.session == 0 && !is_copy);
         let index = same.or(parent).unwrap_or_else(|| {
             sessions.push(Stored {
                 note: read_json(&note_path(folder, &id)).unwrap_or_default(),
@@ -186,8 +192,10 @@ pub fn list(folder: &Path) -> Vec<Stored> {
             });
             sessions.len() - 1
         });
-        of_pid.insert((begin, header.pid), index);
-        of_number.insert(process.session, index);
+        if !is_copy {
+            of_pid.insert((begin, header.pid), index);
+            of_number.insert(process.session, index);
+        }
         let session = &mut sessions[index];
         session.running |= is_being_recorded(&path);
         session.peak_bytes = session.peak_bytes.saturating_add(header.peak_bytes.max(header.current_bytes));
