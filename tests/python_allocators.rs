@@ -152,7 +152,6 @@ fn programs_behave_in_this_mode_as_without_heaphint() {
         "exec_loop.py",
         "finalizers.py",
         "daemon_threads.py",
-        "subprocess_children.py",
         "errno_kept.py",
         "atexit_handlers.py",
     ];
