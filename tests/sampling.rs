@@ -114,3 +114,20 @@ fn every_report_says_that_figures_are_estimates() {
     let text = outcome.text();
     assert!(text.contains("(an estimate; 95 % interval "), "{text}");
 }
+
+/// A sampled record, counted again from its events, has the figures that the tables have.
+#[test]
+fn a_sampled_record_agrees_with_its_tables() {
+    let playground = Playground::new();
+    let options = ["--record", "--sample", "16KiB"];
+    let recorded = run_sampled(&playground, &Interpreter::default(), &options);
+    let summary = |part: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_heaphint"));
+        let outcome = run(command.args(["summary", "--json"]).args(part).arg(&recorded.main), "");
+        assert_eq!(outcome.code, 0, "{}", outcome.text());
+        serde_json::from_slice::<Value>(&outcome.stdout).expect("JSON")["rows"].clone()
+    };
+    let rows = summary(&[]);
+    assert!(rows.as_array().is_some_and(|rows| rows.len() > 3), "{rows}");
+    assert_eq!(rows, summary(&["--from", "0s"]));
+}

@@ -31,7 +31,6 @@ mod lock;
 mod mappings;
 mod modes;
 mod naming;
-#[cfg(target_arch = "x86_64")]
 mod native;
 mod numbers;
 mod order;

@@ -76,7 +76,8 @@ pub fn read_history(path: &Path, window: usize) -> anyhow::Result<(Capture, Opti
             let (capture, history) = heaphint_memray::read_history(&mut reader, window, HISTORY_ENTRIES);
             (capture, Some(history).filter(|history| !history.ticks.is_empty()))
         }
-        Input::Heaphint(capture) if !capture.header.has(Mode::Record) => {
+        // Moments of a sampled record would be estimates of their own.
+        Input::Heaphint(capture) if !capture.header.has(Mode::Record) || capture.header.sample_bytes != 0 => {
             drop(capture);
             (read_capture(path, window, None)?, None)
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use heaphint_format::Mode;
-use heaphint_record::{Ending, Event};
+use heaphint_record::{Ending, Event, requested};
 use heaphint_report::records_text;
 
 use super::input::{Input, open, recording};
@@ -23,7 +23,8 @@ pub struct Arguments {
 /// Prints the events of a full record.
 fn events(path: &Path) -> anyhow::Result<()> {
     let recording = recording(path)?;
-    let keeps_addresses = recording.capture.header.has(Mode::Addresses);
+    let capture = recording.capture.clone();
+    let keeps_addresses = capture.header.has(Mode::Addresses);
     let mut ending = None;
     output::write(|out| {
         let (mut serial, mut failure) = (0u64, Ok(()));
@@ -36,6 +37,7 @@ fn events(path: &Path) -> anyhow::Result<()> {
             failure = match event {
                 Event::Allocated { site, bytes, address, .. } => {
                     serial += 1;
+                    let bytes = requested(&capture, site, bytes);
                     writeln!(
                         out,
                         "ALLOCATED serial={} site={site} bytes={bytes}{}",

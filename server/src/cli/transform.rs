@@ -105,7 +105,10 @@ fn whole_record(arguments: &Arguments) -> anyhow::Result<Option<Recording>> {
         return Ok(None);
     }
     match open(path)? {
-        Input::Heaphint(capture) if capture.header.has(Mode::Record) => Ok(Some(recording(path)?)),
+        // Sampled events are not all there were; figures tell what they stand for.
+        Input::Heaphint(capture) if capture.header.has(Mode::Record) && capture.header.sample_bytes == 0 => {
+            Ok(Some(recording(path)?))
+        }
         _ => Ok(None),
     }
 }

@@ -142,6 +142,11 @@ impl Launch {
         let mut environment =
             environment(&library, captures.pattern(), &project, std::env::var_os("LD_PRELOAD"));
         let modes = spec.modes.or(configuration::modes_of_project(&project));
+        if modes.native == Some(true) && cfg!(not(target_arch = "x86_64")) {
+            return Err(LaunchError::Usage(
+                "native stacks are recorded on x86-64 only: leave out `--native`".to_owned(),
+            ));
+        }
         environment.push(("HEAPHINT_MODES", modes.words()));
         environment.push(("HEAPHINT_SESSION", captures.session().to_string().into()));
         Ok(Self { program, arguments, environment, directory: spec.directory, captures })

@@ -94,8 +94,11 @@ impl StackMemory {
 /// Where the calling thread's control block is.
 fn thread_pointer() -> usize {
     let pointer;
-    // SAFETY: the block begins with its own address.
+    // SAFETY: on x86-64 the block begins with its own address, on aarch64 a register has it.
     unsafe {
+        #[cfg(target_arch = "aarch64")]
+        core::arch::asm!("mrs {}, tpidr_el0", out(reg) pointer, options(nomem, nostack, preserves_flags));
+        #[cfg(target_arch = "x86_64")]
         core::arch::asm!("mov {}, fs:[0]", out(reg) pointer, options(nostack, readonly, pure, preserves_flags));
     }
     pointer

@@ -42,7 +42,8 @@ static LOOP_END: AtomicUsize = AtomicUsize::new(0);
 /// Whether native stacks are to be recorded. To be called outside of hooks: it looks a symbol up.
 pub fn turn(on: bool) {
     IS_ON.store(false, Ordering::Relaxed);
-    if !on {
+    // The rules know the registers of x86-64.
+    if !on || cfg!(not(target_arch = "x86_64")) {
         return;
     }
     let range = modules::function(c"_PyEval_EvalFrameDefault");

@@ -17,11 +17,25 @@ impl Registers {
     pub fn here() -> Self {
         let (pc, sp, bp);
         // SAFETY: reads three registers.
+        #[cfg(target_arch = "x86_64")]
         unsafe {
             core::arch::asm!(
                 "lea {pc}, [rip]",
                 "mov {sp}, rsp",
                 "mov {bp}, rbp",
+                pc = out(reg) pc,
+                sp = out(reg) sp,
+                bp = out(reg) bp,
+                options(nomem, nostack, preserves_flags),
+            );
+        }
+        // SAFETY: as above.
+        #[cfg(target_arch = "aarch64")]
+        unsafe {
+            core::arch::asm!(
+                "adr {pc}, .",
+                "mov {sp}, sp",
+                "mov {bp}, x29",
                 pc = out(reg) pc,
                 sp = out(reg) sp,
                 bp = out(reg) bp,

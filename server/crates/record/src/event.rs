@@ -7,7 +7,7 @@ pub enum Event {
     Allocated {
         /// Index of a [`heaphint_format::Site`]: who, where and how.
         site: u32,
-        /// Requested bytes.
+        /// Requested bytes, as the tracer's event has them: see [`crate::requested`].
         bytes: u64,
         /// Its address; 0 when addresses were not kept.
         address: u64,

@@ -31,7 +31,7 @@ pub use compact::compact;
 pub use event::Event;
 pub use image::read as read_image;
 pub use recording::{Ending, Recording};
-pub use replay::{read_history, recount, replay};
+pub use replay::{read_history, recount, replay, requested};
 
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use heaphint_analysis::Capture;
 use heaphint_analysis::records::{Allocation, Events, History, Interval, Recount, StackId, ThreadId};
-use heaphint_format::PAGE;
+use heaphint_format::{PAGE, Sampling};
 use rustc_hash::FxHashMap;
 
 use crate::{Ending, Error, Event, Recording};
@@ -23,6 +23,13 @@ pub fn recount(
         None => recount,
     };
     run(recording, recount).map(|(capture, _)| capture)
+}
+
+/// The bytes that were requested, of an event's bytes: those of a sampled record say in a bit how their count is rounded.
+#[must_use]
+pub fn requested(capture: &Capture, site: u32, bytes: u64) -> u64 {
+    let allocator = capture.sites.get(site as usize).and_then(heaphint_format::Site::allocator);
+    Sampling::new(capture.header.sample_bytes).weigh(bytes, allocator).requested
 }
 
 /// A record and its history, with about `most_entries` changes and lifetimes at most.
@@ -90,6 +97,7 @@ pub fn replay<E: Events>(recording: Recording, mut events: E) -> Result<(E, Endi
     let ending = recording.events(|event| match event {
         Event::Allocated { site, bytes, address, mapped } => {
             let address = places.allocated(bytes, address, mapped);
+            let bytes = requested(&capture, site, bytes);
             let Some(site) = capture.sites.get(site as usize) else { return };
             let Some(allocator) = site.allocator() else { return };
             let thread = threads.get(site.thread() as usize).copied().unwrap_or_default();

@@ -55,9 +55,13 @@ pub fn write(server: &Arc<Server>, params: &SessionParams) -> anyhow::Result<Rep
     Ok(ReportResponse { uri })
 }
 
-/// How a process came to its figures, if it was recorded in full.
+/// How a process came to its figures, if it was recorded in full. Moments of a sampled record would be estimates of their
+/// own.
 fn history(capture: &Path) -> Option<History> {
     let recording = heaphint_record::Recording::open(capture).ok()?;
+    if recording.capture.header.sample_bytes != 0 {
+        return None;
+    }
     heaphint_record::read_history(recording, 1, HISTORY_ENTRIES).ok().map(|(_, history)| history)
 }
 

@@ -57,7 +57,7 @@ impl Aggregator {
     pub fn new(temporary_window: usize) -> Self {
         Self {
             tables: Tables::new(),
-            counters: Counters::new(),
+            counters: Counters::new(0),
             blocks: LiveBlocks::default(),
             ranges: Ranges::default(),
             recent: RecentBlocks::new(temporary_window),

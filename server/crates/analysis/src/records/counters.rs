@@ -13,8 +13,9 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    pub fn new() -> Self {
-        let header = Header { smallest_bytes: u64::MAX, ..Header::default() };
+    /// With `sample_bytes` as in a capture's header: what an event stands for is counted.
+    pub fn new(sample_bytes: u32) -> Self {
+        let header = Header { smallest_bytes: u64::MAX, sample_bytes, ..Header::default() };
         Self { totals: Totals::new(&header, Pending::default()), current_set: 0 }
     }
 
@@ -70,7 +71,8 @@ impl Counters {
         // The root has no places, so what is pending there belongs to nobody.
         let header =
             Header { current_bytes: self.live_bytes(), smallest_bytes: u64::MAX, ..Header::default() };
-        self.totals = Totals::new(&header, Pending::default());
+        let sampling = self.totals.sampling;
+        self.totals = Totals { sampling, ..Totals::new(&header, Pending::default()) };
     }
 
     /// Puts what every site had at the peak into it, so that what is live may be changed.

@@ -4,7 +4,7 @@
 //! recording, with another window for what is temporary, or those of a part of it. An event costs no look-up by address
 //! or stack, and memory grows with what is live only.
 
-use heaphint_format::{Capture, Change, Header, NO_PLACE, PlaceKind, Site, Text};
+use heaphint_format::{Capture, Change, Header, NO_PLACE, PlaceKind, Sampling, Site, Text};
 
 use super::counters::Counters;
 use super::history::{Amount, History, Recorder};
@@ -54,7 +54,7 @@ impl Recount {
     pub fn new(capture: &Capture, temporary_window: usize) -> Self {
         Self {
             tables: Tables::of(capture),
-            counters: Counters::new(),
+            counters: Counters::new(capture.header.sample_bytes),
             live: Live::default(),
             recent: RecentBlocks::new(temporary_window),
             window: temporary_window,
@@ -184,11 +184,14 @@ impl Recount {
         let history = self.recorder.take().map(|recorder| recorder.finish(end_ms, live));
         if self.interval.is_some() {
             self.counters.close_peak(&mut self.tables, self.now_ms);
+            let sampling = Sampling::new(capture.header.sample_bytes);
             let mut kept = vec![Amount::default(); self.tables.sites.len()];
             for (_, block) in self.live.iter().filter(|(serial, _)| *serial >= self.first_inside) {
+                let allocator = self.tables.sites.get(block.site as usize).and_then(Site::allocator);
+                let weighed = sampling.weigh(block.bytes, allocator);
                 if let Some(kept) = kept.get_mut(block.site as usize) {
-                    kept.bytes = kept.bytes.saturating_add(block.bytes);
-                    kept.count += 1;
+                    kept.bytes = kept.bytes.saturating_add(weighed.bytes);
+                    kept.count += u64::from(weighed.count);
                 }
             }
             for (site, kept) in self.tables.sites.iter_mut().zip(kept) {
