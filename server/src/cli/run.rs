@@ -46,8 +46,6 @@ pub struct Arguments {
     /// The interpreter [default: the active virtual environment's, else that of the project's .venv, else python3]
     #[arg(long, value_name = "PYTHON")]
     python: Option<PathBuf>,
-    #[command(flatten)]
-    modes: modes::ModeOptions,
     /// Use this tracer library instead of the one inside heaphint
     #[arg(long, value_name = "PATH")]
     tracer_library: Option<PathBuf>,
@@ -60,6 +58,9 @@ pub struct Arguments {
     /// The Python file and its arguments; after `--`, a command that starts Python and its arguments
     #[arg(value_name = "SCRIPT", trailing_var_arg = true, allow_hyphen_values = true)]
     script: Vec<OsString>,
+    // The last: its heading would stand above whatever follows.
+    #[command(flatten)]
+    modes: modes::ModeOptions,
 }
 
 pub fn main(arguments: Arguments) -> anyhow::Result<u8> {
