@@ -406,6 +406,47 @@ async function memoryAndStats(browser) {
   await page.context().close();
 }
 
+async function partsOfTime(browser) {
+  const half = Math.floor(json("moments.stats.json").session.duration_ms / 2);
+  const { page, problems } = await open(browser, "moments", { hash: "view=memory" });
+  const whole = (name) => json(name).nodes[0].total;
+
+  await step(page, "dragging over the memory graph chooses a part of the run", async () => {
+    const box = await page.locator("#memory-chart .u-over").boundingBox();
+    const y = box.y + box.height / 2;
+    await page.mouse.move(box.x + box.width * 0.6, y);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.9, y, { steps: 5 });
+    await page.mouse.up();
+    assert.match(await text(page, "#memory-facts"), /Between .* at most .* were live/);
+    await picture(page, "a part of the time");
+    await view(page, "flame");
+    assert.match(await text(page, "body"), /Only the part from .* is shown: its peak/);
+    await picture(page, "flame graph of a part");
+  });
+  for (const [name, file, from, to, figure] of [
+    ["the first half", "moments.early.json", 0, half, "Peak"],
+    ["the second half", "moments.late.json", half + 1, 2 * half + 2, "Peak"],
+    ["what the second half left", "moments.left.json", half + 1, 2 * half + 2, "Leaked"],
+  ]) {
+    await step(page, `${name} has the figures of the command line`, async () => {
+      await page.goto(`file://${join(work, "moments.html")}#view=flame&from=${from}&to=${to}`);
+      await page.reload();
+      await ready(page);
+      const [bytes, count] = (await panel(page))[figure];
+      const key = figure.toLowerCase();
+      assert.deepEqual([bytes, count], [whole(file)[`${key}_bytes`], whole(file)[`${key}_count`]]);
+    });
+  }
+  await step(page, "the halves are not alike", async () => {
+    assert.ok(whole("moments.early.json").peak_bytes > 8_000_000);
+    assert.ok(whole("moments.late.json").peak_bytes < whole("moments.early.json").peak_bytes);
+    assert.ok(whole("moments.left.json").leaked_bytes >= 3_000_000);
+  });
+  await step(page, "parts of the time leave no error, no request, no broken policy", () => healthy(page, problems));
+  await page.context().close();
+}
+
 async function processes(browser) {
   const { page, problems } = await open(browser, "forking");
   const { session } = json("forking.lines.json");
@@ -648,7 +689,7 @@ async function everybody(browser) {
 
 const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 try {
-  for (const part of [flameGraph, sourceAndTable, memoryAndStats, processes, twoRuns, hostile, everybody, sizes]) await part(browser);
+  for (const part of [flameGraph, sourceAndTable, memoryAndStats, partsOfTime, processes, twoRuns, hostile, everybody, sizes]) await part(browser);
 } finally {
   await browser.close();
 }

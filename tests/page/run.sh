@@ -28,6 +28,15 @@ record subject
 record forking
 record hostile
 
+# A full record, and what the command line says of its halves.
+"$heaphint" run --quiet --record --output moments.heaphint moments.py &&
+  "$heaphint" flamegraph --output moments.html moments.heaphint &&
+  "$heaphint" stats --json moments.heaphint >moments.stats.json || exit 1
+half=$(python3 -c 'import json; print(json.load(open("moments.stats.json"))["session"]["duration_ms"] // 2)')
+"$heaphint" tree --json --to "${half}ms" moments.heaphint >moments.early.json &&
+  "$heaphint" tree --json --from "$((half + 1))ms" moments.heaphint >moments.late.json &&
+  "$heaphint" tree --json --from "$((half + 1))ms" --leaks moments.heaphint >moments.left.json || exit 1
+
 # Two runs of one program, edited in between.
 mkdir before
 cp earlier.py app.py

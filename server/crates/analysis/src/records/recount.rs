@@ -40,6 +40,8 @@ pub struct Recount {
     recent: RecentBlocks,
     window: usize,
     now_ms: u32,
+    /// End of the last tick that the recorder was told.
+    ticked_ms: u32,
     recorder: Option<Recorder>,
     interval: Option<Interval>,
     phase: Phase,
@@ -59,6 +61,7 @@ impl Recount {
             recent: RecentBlocks::new(temporary_window),
             window: temporary_window,
             now_ms: 0,
+            ticked_ms: 0,
             recorder: None,
             interval: None,
             phase: Phase::Inside,
@@ -141,10 +144,19 @@ impl Recount {
         if self.phase == Phase::After {
             return;
         }
-        self.now_ms = elapsed_ms;
-        if self.recorder.as_mut().is_some_and(|recorder| recorder.sampled(elapsed_ms)) {
-            self.live.halve_stamps();
+        // What has happened since the last call was in that millisecond; from its end until now nothing was.
+        let event_end_ms = self.now_ms.saturating_add(1).min(elapsed_ms);
+        for end_ms in [event_end_ms, elapsed_ms] {
+            if end_ms > self.ticked_ms
+                && let Some(recorder) = &mut self.recorder
+            {
+                self.ticked_ms = end_ms;
+                if recorder.sampled(end_ms) {
+                    self.live.halve_stamps();
+                }
+            }
         }
+        self.now_ms = elapsed_ms;
     }
 
     /// Whether a wider window than the tracer's takes an allocation for temporary.

@@ -285,7 +285,9 @@ export class Details {
   }
 
   #histogram(counts) {
-    return element("section", {}, element("h3", {}, this.#ofRun("Sizes of allocations")), histogram(this.app.model, counts));
+    // Sizes are not known by moment.
+    const title = this.app.selection.interval === null ? this.#ofRun("Sizes of allocations") : "Sizes of allocations, whole run";
+    return element("section", {}, element("h3", {}, title), histogram(this.app.model, counts));
   }
 
   #ranking(title, map, figure) {
