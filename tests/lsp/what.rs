@@ -258,8 +258,9 @@ fn a_configuration_says_whether_children_are_recorded() {
     let mut client = Client::initialized();
     client.open(&uri, text);
     let shown = |client: &mut Client| {
-        let hints = client.hints(&uri);
-        hints.into_iter().map(|(line, _, label)| (line, label)).collect::<Vec<_>>()
+        // What the imports of the first line hold is different from one Python to the next.
+        let hints = client.hints(&uri).into_iter().filter(|(line, ..)| *line > 0);
+        hints.map(|(line, _, label)| (line, label)).collect::<Vec<_>>()
     };
     let mut run = |name: &str| {
         let configuration =

@@ -212,13 +212,13 @@ mod tests {
 
     #[test]
     fn a_session_has_a_number() {
-        let of = |name, session| {
-            let mut found = found(name, 20, 2, 250);
+        let of = |name, pid, session| {
+            let mut found = found(name, pid, 2, 250);
             found.first.process.session = session;
             found
         };
-        let others = vec![of("other", 8), of("same", 7), of("old", 0)];
-        assert_eq!(run_of(of("one", 7), others), ["one", "same"].map(PathBuf::from));
+        let others = vec![of("other", 21, 8), of("same", 22, 7), of("old", 23, 0), of("copy", 20, 7)];
+        assert_eq!(run_of(of("one", 20, 7), others), ["one", "same"].map(PathBuf::from));
     }
 
     #[test]
