@@ -154,11 +154,11 @@ impl Found {
     }
 
     /// Whether two processes belong to one run. Where the captures do not say so: one started the other, or somebody
-    /// started both under one name. A copy of a capture belongs to no run, or it would count twice.
+    /// started both under one name.
     fn is_of_run(&self, other: &Self) -> bool {
         let sessions = (self.first.process.session, other.first.process.session);
         if sessions != (0, 0) {
-            return sessions.0 == sessions.1 && !self.first.is_of_same_program(&other.first);
+            return sessions.0 == sessions.1;
         }
         let (a, b) = (&self.first.header, &other.first.header);
         a.parent_pid == b.pid
@@ -192,7 +192,9 @@ fn session_of(capture: &Path) -> Vec<PathBuf> {
 fn run_of(one: Found, mut others: Vec<Found>) -> Vec<PathBuf> {
     let mut run = vec![one];
     loop {
-        let belongs = |other: &Found| run.iter().any(|member| member.is_of_run(other));
+        // A copy of a capture would count twice.
+        let is_copy = |other: &Found| run.iter().any(|it| it.first.is_of_same_program(&other.first));
+        let belongs = |other: &Found| run.iter().any(|it| it.is_of_run(other)) && !is_copy(other);
         let Some(at) = others.iter().position(belongs) else { break };
         run.push(others.remove(at));
     }
