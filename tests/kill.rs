@@ -3,6 +3,7 @@
 //! The tracer is built with the feature `crash-points`. It can then kill its process between any two stores into
 //! the capture, and it writes each event to a log before it touches the capture.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -14,7 +15,7 @@ use crate::subjects::complaints;
 use crate::support::interpreter::Interpreter;
 use crate::support::playground::Playground;
 use crate::support::process::run;
-use crate::support::replay::{Event, events, recorded, replay};
+use crate::support::replay::{Figures, Order, orders, recorded, replay};
 
 /// The tracer library with crash points, built once.
 fn library() -> &'static Path {
@@ -133,28 +134,22 @@ fn compare(path: &Path) -> Ending {
     if capture.damaged {
         return complain("the capture is damaged".to_owned());
     }
-    let events = events(&path.with_extension("log"));
+    let orders = match orders(&path.with_extension("log")) {
+        Ok(orders) => orders,
+        Err(error) => return complain(error),
+    };
     let found = recorded(&capture);
+    let events = &orders[0].events;
     let stores = events.len();
     // The journal begins with how many old values it holds.
     let undone = bytes.get(JOURNAL_OFFSET).is_some_and(|used| *used != 0);
-    let areas = events.iter().map(|event| event.area).collect::<std::collections::BTreeSet<_>>().len();
+    let areas = events.iter().map(|event| event.area).collect::<BTreeSet<_>>().len();
     let ending = Ending { killed: false, in_the_middle: false, undone, stores, areas, complaint: None };
-    if found == replay(&events, &capture) {
+    if orders.iter().any(|order| found == replay(&order.events, &capture)) {
         return ending;
     }
-    // The last event of each thread may have begun without being there as a whole.
-    let last = last_of_areas(&events);
-    let some_are_missing = (1u32..1 << last.len()).any(|missing| {
-        let is_missing = |number: usize| {
-            last.iter().enumerate().any(|(bit, last)| *last == number && missing & 1 << bit != 0)
-        };
-        let there: Vec<_> =
-            events.iter().enumerate().filter(|(number, _)| !is_missing(*number)).map(|(_, it)| *it).collect();
-        found == replay(&there, &capture)
-    });
-    let complaint = (!some_are_missing).then(|| {
-        let differences = found.differences(&replay(&events, &capture));
+    let complaint = (!orders.iter().any(|order| lacks_last_events(&found, order, &capture))).then(|| {
+        let differences = found.differences(&replay(events, &capture));
         let count = differences.len();
         let some = differences.into_iter().take(6).collect::<Vec<_>>().join("\n  ");
         format!(
@@ -165,13 +160,27 @@ fn compare(path: &Path) -> Ending {
     Ending { in_the_middle: true, complaint, ..ending }
 }
 
-/// The last event of each of the areas that were used last, of which there are no more than threads.
-fn last_of_areas(events: &[Event]) -> Vec<usize> {
-    let mut last = std::collections::BTreeMap::new();
-    for (number, event) in events.iter().enumerate() {
+/// Whether a capture equals a replay without the last pending event of some areas, which may have begun without being
+/// there as a whole.
+fn lacks_last_events(found: &Figures, order: &Order, capture: &Capture) -> bool {
+    let mut last = BTreeMap::new();
+    for (number, event) in order.events.iter().enumerate().skip(order.applied) {
         last.insert(event.area, number);
     }
-    last.into_values().collect()
+    let last: Vec<_> = last.into_values().collect();
+    (1u32..1 << last.len()).any(|missing| {
+        let is_missing = |number: usize| {
+            last.iter().enumerate().any(|(bit, last)| *last == number && missing & 1 << bit != 0)
+        };
+        let there: Vec<_> = order
+            .events
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| !is_missing(*number))
+            .map(|(_, it)| *it)
+            .collect();
+        *found == replay(&there, capture)
+    })
 }
 
 /// Numbers that look random and are the same in every run of the tests.

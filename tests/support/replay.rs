@@ -2,7 +2,7 @@
 //!
 //! `tracer/src/crash_points.rs` describes the log. Nothing here is clever; it must only be right.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -47,9 +47,17 @@ fn key(kind: PlaceKind, file: Text, line: u32, name: Text) -> PlaceKey {
     (kind as u32, (file.offset, file.len), line, (name.offset, name.len))
 }
 
-/// Reads the complete entries of a log, in the order of their stamps; there are none when the process died before the
-/// first.
-pub fn events(path: &Path) -> Vec<Event> {
+/// What a log says, in the order in which its entries were begun.
+#[derive(Clone, Copy)]
+enum Entry {
+    Event(Event),
+    Round,
+    Applied { area: u64, stamp: u64 },
+    Committed,
+}
+
+/// Reads the complete entries of a log; there are none when the process died before the first.
+fn entries(path: &Path) -> Vec<Entry> {
     let Ok(mut file) = File::open(path) else { return Vec::new() };
     let mut word = [0; 8];
     if file.read_exact(&mut word).is_err() {
@@ -59,21 +67,87 @@ pub fn events(path: &Path) -> Vec<Event> {
     file.read_exact(&mut bytes).expect("the log has all its entries");
     let words: Vec<u64> =
         bytes.chunks_exact(8).map(|it| u64::from_le_bytes(it.try_into().expect("eight bytes"))).collect();
-    let mut events: Vec<_> = words
-        .chunks_exact(5)
-        .filter(|entry| entry[4] != 0)
-        .map(|entry| Event {
+    let entry = |entry: &[u64]| match entry[0] & 0xffff_ffff {
+        2 => Entry::Round,
+        3 => Entry::Applied { area: entry[3] >> 32, stamp: entry[4] },
+        4 => Entry::Committed,
+        operation => Entry::Event(Event {
             area: entry[3] >> 32,
             stamp: entry[4],
-            freed: entry[0] & 0xffff_ffff == 1,
+            freed: operation == 1,
             site: (entry[0] >> 32) as usize,
             address: entry[1],
             bytes: entry[2],
             count: entry[3] & 0xffff_ffff,
-        })
-        .collect();
-    events.sort_by_key(|event| (event.stamp, event.area));
-    events
+        }),
+    };
+    words.chunks_exact(5).filter(|words| words[4] != 0).map(entry).collect()
+}
+
+/// The events of one area, as the log is read.
+#[derive(Default)]
+struct AreaLog {
+    /// Their stamps.
+    begun: Vec<u64>,
+    applied: usize,
+    /// How many had begun when the current round did.
+    at_round: usize,
+}
+
+impl AreaLog {
+    /// Whether the current round should have applied an event of this area before one with `stamp`. The last event
+    /// that had begun may not have been there as a whole when the round looked.
+    fn missed(&self, stamp: u64) -> bool {
+        self.at_round > self.applied + 1 && self.begun.get(self.applied).is_some_and(|next| *next < stamp)
+    }
+}
+
+/// All events in an order in which they may count.
+pub struct Order {
+    pub events: Vec<Event>,
+    /// So many were applied to the tables; the others were pending, and come by their stamps.
+    pub applied: usize,
+}
+
+/// Reads a log: the orders in which its events may count, of which there are two when the process died while it applied
+/// events. Fails where an event was applied before another one that had ended when it began.
+pub fn orders(path: &Path) -> Result<[Order; 2], String> {
+    let entries = entries(path);
+    let events = entries.iter().filter_map(|entry| match entry {
+        Entry::Event(event) => Some(((event.area, event.stamp), *event)),
+        _ => None,
+    });
+    let events: HashMap<(u64, u64), Event> = events.collect();
+    let mut areas: BTreeMap<u64, AreaLog> = BTreeMap::new();
+    let (mut applied, mut committed) = (Vec::new(), 0);
+    for entry in &entries {
+        match *entry {
+            Entry::Event(event) => areas.entry(event.area).or_default().begun.push(event.stamp),
+            Entry::Round => areas.values_mut().for_each(|area| area.at_round = area.begun.len()),
+            Entry::Applied { area, stamp } => {
+                let own = areas.entry(area).or_default();
+                if own.begun.get(own.applied) != Some(&stamp) {
+                    return Err(format!("event {stamp} of area {area} was applied out of turn"));
+                }
+                own.applied += 1;
+                applied.push((area, stamp));
+                if let Some((other, _)) = areas.iter().find(|(_, other)| other.missed(stamp)) {
+                    return Err(format!(
+                        "event {stamp} of area {area} was applied before one of area {other}"
+                    ));
+                }
+            }
+            Entry::Committed => committed = applied.len(),
+        }
+    }
+    Ok([committed, applied.len()].map(|applied_count| {
+        let applied = &applied[..applied_count];
+        let done: HashSet<_> = applied.iter().collect();
+        let mut pending: Vec<_> = events.keys().filter(|event| !done.contains(event)).collect();
+        pending.sort_by_key(|(area, stamp)| (*stamp, *area));
+        let events = applied.iter().chain(pending).map(|event| events[event]).collect();
+        Order { events, applied: applied_count }
+    }))
 }
 
 /// What a capture says, in the replay's words.

@@ -10,7 +10,7 @@ use core::mem::offset_of;
 use heaphint_format::{Area, NO_PLACE, Pending, Place, SetNode, Site, Totals};
 
 use crate::capture::{CaptureFile, Transaction, header_pair};
-use crate::crash_points::crash_point;
+use crate::crash_points::{self, crash_point};
 use crate::event_log::EventLog;
 use crate::ordered::Ordered;
 
@@ -79,6 +79,7 @@ impl<'a> Application<'a> {
             file.areas.pair(area, offset_of!(Area, state)).store([taken.applied, taken.stamp]);
         }
         self.journal.commit();
+        crash_points::log_committed();
         events.committed(file);
     }
 

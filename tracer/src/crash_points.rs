@@ -10,15 +10,18 @@
 //!       u64 the event's stamp, 0 in an entry that is not complete
 //! ```
 //!
+//! Between the events stand the steps of their application, entries with all but these fields 0: 2, a round begins
+//! (stamp 1); 3, the event with this area and stamp was applied; 4, what was applied counts (stamp 1).
+//!
 //! An entry is complete before the event's first store into the capture, so a capture equals the replay of all
-//! entries in the order of their stamps, or lacks the last entry of some areas. Without the feature all of this
-//! compiles to nothing.
+//! events, those that were applied in that order and the others by their stamps, or lacks the last event of some
+//! areas. Without the feature all of this compiles to nothing.
 
 #[cfg(feature = "crash-points")]
-pub use enabled::{begin, crash_point, log_event};
+pub use enabled::{begin, crash_point, log_applied, log_committed, log_event, log_round};
 
 #[cfg(not(feature = "crash-points"))]
-pub use disabled::{begin, crash_point, log_event};
+pub use disabled::{begin, crash_point, log_applied, log_committed, log_event, log_round};
 
 #[cfg(not(feature = "crash-points"))]
 mod disabled {
@@ -29,6 +32,12 @@ mod disabled {
     #[inline(always)]
     pub fn log_event(_area: u32, _stamp: u64, _site: u32, _address: usize, _change: heaphint_format::Change) {
     }
+    #[inline(always)]
+    pub fn log_round() {}
+    #[inline(always)]
+    pub fn log_applied(_area: u32, _stamp: u64) {}
+    #[inline(always)]
+    pub fn log_committed() {}
 }
 
 #[cfg(feature = "crash-points")]
@@ -81,28 +90,49 @@ mod enabled {
         }
     }
 
-    /// Appends to the log.
+    /// An event is about to happen.
     pub fn log_event(area: u32, stamp: u64, site: u32, address: usize, change: Change) {
+        let (operation, bytes, count) = match change {
+            Change::Allocated { bytes } => (0, bytes, 1),
+            Change::Freed { bytes, whole, .. } => (1, bytes, u32::from(whole)),
+        };
+        append([pair(operation, site), address as u64, bytes, pair(count, area)], stamp);
+    }
+
+    /// A round of application begins.
+    pub fn log_round() {
+        append([2, 0, 0, 0], 1);
+    }
+
+    /// An event was applied to the tables.
+    pub fn log_applied(area: u32, stamp: u64) {
+        append([3, 0, 0, pair(0, area)], stamp);
+    }
+
+    /// Whatever was applied counts.
+    pub fn log_committed() {
+        append([4, 0, 0, 0], 1);
+    }
+
+    fn pair(low: u32, high: u32) -> u64 {
+        u64::from(low) | u64::from(high) << 32
+    }
+
+    /// Appends an entry to the log.
+    fn append(words: [u64; 4], stamp: u64) {
         const ENTRY_BYTES: usize = 40;
         let log = LOG.load(Ordering::Relaxed);
         if log.is_null() {
             return;
         }
-        let (operation, bytes, count) = match change {
-            Change::Allocated { bytes } => (0, bytes, 1),
-            Change::Freed { bytes, whole, .. } => (1u32, bytes, u32::from(whole)),
-        };
         // SAFETY: the log is far longer than any test's events, and each entry has one writer.
         unsafe {
-            let used = AtomicU64::from_ptr(log).fetch_add(1, Ordering::Relaxed) as usize;
+            let used = AtomicU64::from_ptr(log).fetch_add(1, Ordering::SeqCst) as usize;
             if (used + 2) * ENTRY_BYTES > LOG_BYTES {
                 return;
             }
             let entry = log.add(1 + used * (ENTRY_BYTES / 8));
-            entry.write(u64::from(operation) | u64::from(site) << 32);
-            entry.add(1).write(address as u64);
-            entry.add(2).write(bytes);
-            entry.add(3).write(u64::from(count) | u64::from(area) << 32);
+            entry.cast::<[u64; 4]>().write(words);
             AtomicU64::from_ptr(entry.add(4)).store(stamp, Ordering::Release);
         }
     }

@@ -121,13 +121,15 @@ impl Rounds {
             // Nobody else had an event, and the caller has none meanwhile.
             return Round { areas: bit, cut: heaphint_format::NO_STAMP - 1 };
         }
+        // The clock is read first: whoever's event is not later than that has said before that it is active.
+        let cut = clock();
         let active = ACTIVE.swap(0, Ordering::SeqCst);
         if LEASE.load(Ordering::Relaxed) != EVERYBODY {
             // At its next event each thread says again that it is active.
             LEASE.store(NOBODY, Ordering::SeqCst);
         }
         let areas = active | core::mem::replace(&mut self.last, active);
-        Round { areas, cut: clock() }
+        Round { areas, cut }
     }
 
     /// A round is over; its order went from one area to another so many times.

@@ -8,6 +8,7 @@ use core::mem::offset_of;
 use heaphint_format::{AREA_EVENTS, Area, AreaState, NO_STAMP, PendingEvent, earliest};
 
 use crate::capture::CaptureFile;
+use crate::crash_points;
 use crate::order::Round;
 use crate::private::Array;
 
@@ -46,6 +47,7 @@ pub struct Ordered<'a> {
 impl<'a> Ordered<'a> {
     /// The events of a round. An area for which there is no memory waits for the next one.
     pub fn new(file: &CaptureFile, round: &Round, sources: &'a mut Sources) -> Self {
+        crash_points::log_round();
         sources.0.truncate(0);
         for area in (0..file.areas.len()).filter(|area| round.has(*area)) {
             let [applied, stamp] = file.areas.pair(area, offset_of!(Area, state)).load();
@@ -84,6 +86,7 @@ impl<'a> Ordered<'a> {
     #[inline]
     pub fn take(&mut self, event: &PendingEvent) {
         if let Some(source) = self.sources.get_mut(self.current) {
+            crash_points::log_applied(source.area, event.stamp);
             source.taken = AreaState { applied: source.taken.applied + 1, stamp: event.stamp };
         }
     }
