@@ -99,7 +99,7 @@ pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
 /// Reads a capture, or the newest run in a folder.
 fn read_run(path: &Path, window: usize) -> anyhow::Result<Profile> {
     let captures = runs::captures(&[path.to_owned()])?;
-    Ok(Profile::from_captures(&read_captures(&captures, window, None)?))
+    Ok(Profile::consuming(read_captures(&captures, window, None)?))
 }
 
 /// The text of a file as it was at a run: from the folder that somebody named, else the file as it is when nobody

@@ -25,7 +25,7 @@ pub const TEMPORARY_WINDOW: usize = 1;
 /// # Errors
 /// When one of them cannot be read.
 pub fn read_profile(captures: &[PathBuf]) -> anyhow::Result<Profile> {
-    Ok(Profile::from_captures(&read_captures(captures, TEMPORARY_WINDOW, None)?))
+    Ok(Profile::consuming(read_captures(captures, TEMPORARY_WINDOW, None)?))
 }
 
 /// Reads captures, each by itself. What is freed before its thread makes `window` further allocations is temporary. With an

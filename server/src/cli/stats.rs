@@ -25,7 +25,7 @@ pub struct Arguments {
 }
 
 pub fn main(arguments: &Arguments) -> anyhow::Result<u8> {
-    let profile = Profile::from_captures(&arguments.session.read(TEMPORARY_WINDOW, None)?);
+    let profile = Profile::consuming(arguments.session.read(TEMPORARY_WINDOW, None)?);
     let options =
         StatsOptions { largest: arguments.num_largest, version: env!("CARGO_PKG_VERSION").to_owned() };
     if arguments.json {

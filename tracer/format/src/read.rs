@@ -93,60 +93,15 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Reads a capture from the bytes of a file.
+    /// Reads a capture from the bytes of a file. Bytes that are given away are freed as soon as they are not needed any
+    /// more: that is before there are records.
     ///
     /// # Errors
     /// When the bytes are no capture, or one that cannot be read at all.
-    pub fn read(bytes: &[u8]) -> Result<Self, ReadError> {
-        // The magic is written last, so zeros are a capture whose process died before it began.
-        if bytes.iter().take(MAGIC.len()).all(|byte| *byte == 0) {
-            return Err(ReadError::Empty);
-        }
-        if !bytes.starts_with(&MAGIC) {
-            return Err(ReadError::NotACapture);
-        }
-        let cut = ReadError::Cut { bytes: bytes.len() };
-        let version = bytes.get(8..).and_then(u32::decode).ok_or(cut.clone())?;
-        if version > VERSION {
-            return Err(ReadError::Newer { version });
-        }
-        let fixed = bytes.get(..FIXED_BYTES).ok_or(cut.clone())?;
-        let mut tables = Tables::collect(bytes, fixed, Header::decode(fixed).ok_or(cut.clone())?);
-        tables.undo_journal();
-        let header = Header::decode(&tables.fixed).ok_or(cut)?;
-
-        let mut damaged = tables.damaged;
-        let mut capture = Self {
-            codes: tables.records(Table::Codes, &header, &mut damaged),
-            stacks: tables.records(Table::Stacks, &header, &mut damaged),
-            sites: tables.records(Table::Sites, &header, &mut damaged),
-            places: tables.records(Table::Places, &header, &mut damaged),
-            folds: tables.records(Table::Folds, &header, &mut damaged),
-            threads: tables.records(Table::Threads, &header, &mut damaged),
-            modules: tables.records(Table::Modules, &header, &mut damaged),
-            addresses: tables.records(Table::Addresses, &header, &mut damaged),
-            symbols: tables.records(Table::Symbols, &header, &mut damaged),
-            native_frames: tables.records(Table::NativeFrames, &header, &mut damaged),
-            timeline: tables.records(Table::Timeline, &header, &mut damaged),
-            strings: tables.records(Table::Strings, &header, &mut damaged),
-            damaged,
-            bounds_only: false,
-            remarks: Vec::new(),
-            process: tables.fixed.get(PROCESS_OFFSET..).and_then(Process::decode).unwrap_or_default(),
-            header,
-        };
-        let mut sets = tables.records(Table::Sets, &header, &mut capture.damaged);
-        capture.check_references();
-        for (site, change) in version_2::pending(&tables.fixed, header.applied) {
-            capture.apply(&mut sets, site, change);
-        }
-        let areas: Vec<Area> = tables.records(Table::Areas, &header, &mut capture.damaged);
-        capture.damaged |= areas.len() > MOST_AREAS;
-        capture.apply_pending(&mut sets, areas.get(..MOST_AREAS).unwrap_or(&areas));
-        capture.settle(sets);
-        let observed = tables.records(Table::Observed, &header, &mut capture.damaged);
-        capture.merge_samples(observed);
-        Ok(capture)
+    pub fn read(file: impl AsRef<[u8]>) -> Result<Self, ReadError> {
+        let tables = Tables::read(file.as_ref())?;
+        drop(file);
+        tables.capture()
     }
 
     /// Makes tables that were filled by events consistent: every index valid, nothing pending in `sets`, the peak's
@@ -406,6 +361,65 @@ struct Tables {
 }
 
 impl Tables {
+    /// The tables of a file, the journal undone.
+    fn read(bytes: &[u8]) -> Result<Self, ReadError> {
+        // The magic is written last, so zeros are a capture whose process died before it began.
+        if bytes.iter().take(MAGIC.len()).all(|byte| *byte == 0) {
+            return Err(ReadError::Empty);
+        }
+        if !bytes.starts_with(&MAGIC) {
+            return Err(ReadError::NotACapture);
+        }
+        let cut = ReadError::Cut { bytes: bytes.len() };
+        let version = bytes.get(8..).and_then(u32::decode).ok_or(cut.clone())?;
+        if version > VERSION {
+            return Err(ReadError::Newer { version });
+        }
+        let fixed = bytes.get(..FIXED_BYTES).ok_or(cut.clone())?;
+        let mut tables = Self::collect(bytes, fixed, Header::decode(fixed).ok_or(cut)?);
+        tables.undo_journal();
+        Ok(tables)
+    }
+
+    /// What the tables say. Each is freed when it has become records.
+    fn capture(mut self) -> Result<Capture, ReadError> {
+        let cut = ReadError::Cut { bytes: self.fixed.len() };
+        let header = Header::decode(&self.fixed).ok_or(cut)?;
+
+        let mut damaged = self.damaged;
+        let mut capture = Capture {
+            codes: self.records(Table::Codes, &header, &mut damaged),
+            stacks: self.records(Table::Stacks, &header, &mut damaged),
+            sites: self.records(Table::Sites, &header, &mut damaged),
+            places: self.records(Table::Places, &header, &mut damaged),
+            folds: self.records(Table::Folds, &header, &mut damaged),
+            threads: self.records(Table::Threads, &header, &mut damaged),
+            modules: self.records(Table::Modules, &header, &mut damaged),
+            addresses: self.records(Table::Addresses, &header, &mut damaged),
+            symbols: self.records(Table::Symbols, &header, &mut damaged),
+            native_frames: self.records(Table::NativeFrames, &header, &mut damaged),
+            timeline: self.records(Table::Timeline, &header, &mut damaged),
+            strings: self.records(Table::Strings, &header, &mut damaged),
+            damaged,
+            bounds_only: false,
+            remarks: Vec::new(),
+            process: self.fixed.get(PROCESS_OFFSET..).and_then(Process::decode).unwrap_or_default(),
+            header,
+        };
+        let mut sets = self.records(Table::Sets, &header, &mut capture.damaged);
+        capture.check_references();
+        for (site, change) in version_2::pending(&self.fixed, header.applied) {
+            capture.apply(&mut sets, site, change);
+        }
+        let areas: Vec<Area> = self.records(Table::Areas, &header, &mut capture.damaged);
+        capture.damaged |= areas.len() > MOST_AREAS;
+        capture.apply_pending(&mut sets, areas.get(..MOST_AREAS).unwrap_or(&areas));
+        capture.settle(sets);
+        let observed = self.records(Table::Observed, &header, &mut capture.damaged);
+        capture.merge_samples(observed);
+        Ok(capture)
+    }
+
     fn collect(bytes: &[u8], fixed: &[u8], header: Header) -> Self {
         let mut collected = Self { fixed: fixed.to_vec(), tables: Default::default(), damaged: false };
         let extents = (header.extents as usize).min(MAX_EXTENTS);

@@ -194,7 +194,7 @@ impl HandMade {
     /// When the reader refuses it.
     #[must_use]
     pub fn capture(&self) -> Capture {
-        Capture::read(&self.bytes()).expect("a capture")
+        Capture::read(self.bytes()).expect("a capture")
     }
 }
 

@@ -63,7 +63,7 @@ impl Recording {
         let has_header = file.read_exact_at(&mut start, 0).is_ok();
         let header = Header::decode(&start).filter(|header| has_header && header.magic == MAGIC);
         let Some(header) = header else {
-            Capture::read(&image::read(path)?)?;
+            Capture::read(image::read(path)?)?;
             return Err(Error::NoEvents);
         };
         if !header.has(Mode::Record) {
