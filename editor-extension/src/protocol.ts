@@ -240,6 +240,17 @@ export interface Settings {
   /** Where files are that captures from elsewhere name. */
   pathMappings: PathMapping[];
   limits: LimitSettings;
+  run: RunSettings;
+}
+
+/** What runs record; null is left to the project. */
+export interface RunSettings {
+  follow: boolean | null;
+  record: boolean | null;
+  native: boolean | null;
+  /** A size such as `512 KiB`. */
+  sample: string | null;
+  tracePythonAllocators: boolean | null;
 }
 
 /** How exceeded limits are shown. */

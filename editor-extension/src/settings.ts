@@ -20,5 +20,12 @@ export function readSettings(): Settings {
     keepSessions: configuration.get<number>("keepSessions", 20),
     pathMappings: configuration.get<PathMapping[]>("pathMappings", []),
     limits: { severity: configuration.get<Severity>("limits.severity", "warning") },
+    run: {
+      follow: configuration.get<boolean | null>("run.follow", null),
+      record: configuration.get<boolean | null>("run.record", null),
+      native: configuration.get<boolean | null>("run.native", null),
+      sample: configuration.get<string | null>("run.sample", null)?.trim() || null,
+      tracePythonAllocators: configuration.get<boolean | null>("run.tracePythonAllocators", null),
+    },
   };
 }

@@ -326,3 +326,33 @@ fn a_saved_file_is_run_where_the_settings_say_so() {
     let finished = client.told("heaphint/runFinished", |_| true);
     assert!(finished["message"].as_str().is_some_and(|m| m.contains("lib.py")), "{finished}");
 }
+
+#[test]
+fn settings_choose_what_runs_record() {
+    let text = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'kept = bytearray(4 << 20)'], check=True)\n";
+    let project = Project::new(&[("app.py", text)]);
+    let uri = project.uri("app.py");
+    let mut client = Client::initialized();
+    client.open(&uri, text);
+    let captures = || {
+        let mut count = 0;
+        let mut folders = vec![project.path(".heaphint")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|extension| extension == "heaphint") {
+                    count += 1;
+                }
+            }
+        }
+        count
+    };
+    client.profile(json!({"uri": uri}));
+    assert_eq!(captures(), 2, "the program that it starts is recorded too");
+    let settings = json!({"settings": {"heaphint": {"run": {"follow": false}}}});
+    client.notify("workspace/didChangeConfiguration", settings);
+    client.profile(json!({"uri": uri}));
+    assert_eq!(captures(), 3, "one more, of the program alone");
+}

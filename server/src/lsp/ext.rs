@@ -6,6 +6,9 @@ use lsp_types::Url;
 use lsp_types::notification::Notification;
 use serde::{Deserialize, Serialize};
 
+use crate::launch::Modes;
+use crate::launch::modes::parse_sample;
+
 /// Runs something under the tracer: what its argument says, or without one what was run last. Answered at once; the run itself is told by progress on `workDoneToken`.
 pub const PROFILE_COMMAND: &str = "heaphint.profile";
 
@@ -334,6 +337,8 @@ pub struct Settings {
     pub path_mappings: Vec<PathMapping>,
     /// How exceeded limits are shown.
     pub limits: LimitSettings,
+    /// What runs record, where the run's own configuration leaves it open; null for what the project says.
+    pub run: RunSettings,
 }
 
 impl Default for Settings {
@@ -346,6 +351,7 @@ impl Default for Settings {
             keep_sessions: 20,
             path_mappings: Vec::new(),
             limits: LimitSettings::default(),
+            run: RunSettings::default(),
         }
     }
 }
@@ -355,6 +361,36 @@ impl Default for Settings {
 pub struct LimitSettings {
     /// How loudly.
     pub severity: Severity,
+}
+
+/// What runs record. Null is left to the project's `[tool.heaphint.run]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunSettings {
+    /// Whether Python programs that a program starts, and what it forks, are recorded too.
+    pub follow: Option<bool>,
+    /// Whether every event is kept, in its order.
+    pub record: Option<bool>,
+    /// Whether stacks have the native frames between the Python frames.
+    pub native: Option<bool>,
+    /// Bytes between two allocations that are sampled, on average: a size such as `512 KiB`.
+    pub sample: Option<String>,
+    /// Whether allocations of CPython's own allocators are told apart.
+    pub trace_python_allocators: Option<bool>,
+}
+
+impl RunSettings {
+    /// The modes. Settings that were read have a sample that is a size.
+    pub fn modes(&self) -> Modes {
+        Modes {
+            follow: self.follow,
+            record: self.record,
+            native: self.native,
+            sample: self.sample.as_deref().and_then(|sample| parse_sample(sample).ok()),
+            trace_python_allocators: self.trace_python_allocators,
+            addresses: None,
+        }
+    }
 }
 
 /// How loudly something is said.
@@ -469,7 +505,8 @@ mod tests {
                 "profileOnSave": "never",
                 "keepSessions": 20,
                 "pathMappings": [],
-                "limits": {"severity": "warning"}
+                "limits": {"severity": "warning"},
+                "run": {"follow": null, "record": null, "native": null, "sample": null, "tracePythonAllocators": null}
             })
         );
     }

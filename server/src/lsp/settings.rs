@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ext::Settings;
+use crate::launch::modes::parse_sample;
 
 /// Settings from `value`, and one sentence for each part that cannot be understood and keeps its default.
 ///
@@ -23,6 +24,20 @@ pub fn read(value: &Value) -> (Settings, Vec<String>) {
     let severities = "\"error\", \"warning\", \"information\" or \"hint\"";
     let severity = &value["limits"]["severity"];
     part(severity, "limits.severity", severities, &mut settings.limits.severity, &mut problems);
+    let (run, to) = (&value["run"], &mut settings.run);
+    let choice = "true, false or null";
+    part(&run["follow"], "run.follow", choice, &mut to.follow, &mut problems);
+    part(&run["record"], "run.record", choice, &mut to.record, &mut problems);
+    part(&run["native"], "run.native", choice, &mut to.native, &mut problems);
+    let python_allocators = &run["tracePythonAllocators"];
+    let name = "run.tracePythonAllocators";
+    part(python_allocators, name, choice, &mut to.trace_python_allocators, &mut problems);
+    part(&run["sample"], "run.sample", "a size such as \"512 KiB\", or null", &mut to.sample, &mut problems);
+    to.sample = to.sample.take().filter(|sample| !sample.trim().is_empty());
+    if let Some(Err(why)) = to.sample.as_deref().map(parse_sample) {
+        problems.push(format!("The setting heaphint.run.sample is wrong: {why}."));
+        to.sample = None;
+    }
     let to = &mut settings.inlay_hints;
     part(&hints["selfOnly"], "inlayHints.selfOnly", "true or false", &mut to.self_only, &mut problems);
     part(&hints["enabled"], "inlayHints.enabled", "true or false", &mut to.enabled, &mut problems);
@@ -70,5 +85,18 @@ mod tests {
         assert_eq!(problems.len(), 1);
         assert!(problems[0].contains("heaphint.inlayHints.figure"), "{problems:?}");
         assert_eq!(read(&Value::Null), (Settings::default(), vec![]));
+    }
+
+    #[test]
+    fn what_runs_record_is_read_name_by_name() {
+        let run = json!({"record": true, "follow": false, "native": 1, "sample": "512 KiB"});
+        let (settings, problems) = read(&json!({"run": run}));
+        assert_eq!(settings.run.modes().words(), "record,sample=524288");
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].contains("heaphint.run.native"), "{problems:?}");
+        for (sample, count) in [("0 B", 1), ("much", 1), ("", 0)] {
+            let (settings, problems) = read(&json!({"run": {"sample": sample}}));
+            assert_eq!((settings.run.sample, problems.len()), (None, count), "{sample}");
+        }
     }
 }

@@ -75,7 +75,7 @@ impl Plan {
             tracer_library: None,
             directory: program.directory,
             output: Output::File { path, overwrite: false },
-            modes: program.modes,
+            modes: program.modes.or(settings.run.modes()),
         })?;
         if needs_pytest && !has_pytest(launch.program(), root) {
             if let Some(other) = program.without_pytest {
