@@ -123,6 +123,8 @@ fn runs_are_captures_or_folders_of_them() {
         (&["diff", "first", "missing"], 3, "cannot read missing"),
         (&["diff", "first", "second", "-o", "two.html"], 2, "with `--html` only"),
         (&["diff", "first", "second", "--html", "--json"], 2, "cannot be used with"),
+        (&["flamegraph", "second"], 0, "the page is in second/b.html"),
+        (&["diff", "first", "second", "--html"], 0, "the page is in second.diff.html"),
         (&["diff", "first", "second", "--html", "-o", "two.html"], 0, "the page is in two.html"),
         (&["diff", "first", "second", "--html", "-o", "two.html"], 2, "exists already"),
         (&["diff", "first", "second", "--before-source", "none"], 2, "there is no folder `none`"),

@@ -17,7 +17,7 @@ use super::{Usage, output};
 #[derive(Debug, Args)]
 pub struct PageArguments {
     #[allow(rustdoc::invalid_html_tags, reason = "the text is shown as it is")]
-    /// Write the page to this file; `-` for standard output [default: <CAPTURE>.html, beside it]
+    /// Write the page to this file; `-` for standard output [default: <CAPTURE>.html, <AFTER>.diff.html for a comparison, beside the capture]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Overwrite an existing FILE
@@ -73,7 +73,9 @@ impl PageArguments {
         if is_stdout {
             return output::write(|out| page_html(out, profile, &options));
         }
-        let path = self.output.clone().unwrap_or_else(|| capture.with_extension("html"));
+        // A run's own page stays beside that of its comparison with another.
+        let extension = if subject.earlier.is_some() { "diff.html" } else { "html" };
+        let path = self.output.clone().unwrap_or_else(|| capture.with_extension(extension));
         let mut out = BufWriter::new(create(&path, self.force)?);
         page_html(&mut out, profile, &options)
             .and_then(|()| out.flush())
