@@ -101,6 +101,8 @@ impl Ran {
         let script = folder.path().join("app.py");
         std::fs::write(&script, PROGRAM).expect("a file can be written");
         let mut command = Command::new(&interpreter.path);
+        // A warning that a program with threads forks would import modules, and those may have to be compiled first.
+        command.args(["-W", "ignore"]);
         command.current_dir(folder.path()).arg(&script).arg(library).arg(folder.path());
         if early {
             command.env("LD_PRELOAD", library);
