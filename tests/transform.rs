@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::memray::memray_python;
 use crate::memray_captures::{heaphint, recorded};
+use crate::support::interpreter::say;
 use crate::support::playground::{Playground, tests_folder};
 use crate::support::process::run;
 use crate::support::rows::{Frame, Rows, differences, read, read_with_node, rows};
@@ -45,6 +46,55 @@ fn functions(rows: &Rows) -> BTreeMap<(String, String), u64> {
     sums
 }
 
+/// What stands for allocations without any Python frame, where a format needs a frame.
+const NOWHERE: &str = "<no Python frame>";
+
+/// Rows with an empty stack instead of the frame that stands for it.
+fn without_nowhere(rows: Rows) -> Rows {
+    let nowhere: Frame = (NOWHERE.to_owned(), String::new(), 0);
+    let without = |frames| if frames == [nowhere.clone()] { Vec::new() } else { frames };
+    rows.into_iter().map(|((thread, frames), row)| ((thread, without(frames)), row)).collect()
+}
+
+/// Names in one form: tables for people have spaces of their own.
+fn one_line(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What functions have themselves, by name.
+fn by_name(rows: &Rows, of: impl Fn(&(u64, Option<u64>)) -> u64) -> BTreeMap<String, u64> {
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for ((_, frames), row) in rows {
+        let name = frames.last().map_or(NOWHERE, |(function, ..)| function);
+        *sums.entry(one_line(name)).or_default() += of(row);
+    }
+    sums.retain(|_, own| *own > 0);
+    sums
+}
+
+/// What functions have themselves for `go tool pprof`, by name; nothing where there is no Go.
+fn flat_by_go(file: &Path, sample_index: &str) -> Option<BTreeMap<String, u64>> {
+    if let Err(error) = Command::new("go").arg("version").output() {
+        say(&format!("SKIPPED go tool pprof: {error}"));
+        return None;
+    }
+    let mut command = Command::new("go");
+    command.args(["tool", "pprof", "-top", "-functions", "-nodecount=-1", "-nodefraction=0", "-unit=B"]);
+    let outcome = run(command.arg(format!("-sample_index={sample_index}")).arg(file), "");
+    assert_eq!(outcome.code, 0, "{}", outcome.text());
+    let text = String::from_utf8_lossy(&outcome.stdout).into_owned();
+    let (_, table) = text.split_once("cum%\n").expect("a table");
+    let mut functions: BTreeMap<String, u64> = BTreeMap::new();
+    for row in table.lines() {
+        // Own, its share, the shares so far, with callees, their share, name.
+        let columns: Vec<&str> = row.split_whitespace().collect();
+        let own: u64 = columns[0].trim_end_matches('B').parse().expect("a number of bytes or allocations");
+        *functions.entry(columns[5..].join(" ")).or_default() += own;
+    }
+    functions.retain(|_, own| *own > 0);
+    Some(functions)
+}
+
 /// Differences between a capture's rows and what every reader finds in what was made of it.
 fn complaints(playground: &Playground, capture: &Path, options: &[&str], reference: &Rows) -> Vec<String> {
     let made = |format: &str| transformed(playground, capture, format, options);
@@ -57,7 +107,7 @@ fn complaints(playground: &Playground, capture: &Path, options: &[&str], referen
         ("gprof2dot", &graph),
         ("collapsed", &collapsed),
     ]);
-    let mut found = Vec::new();
+    let (mut found, mut others) = (Vec::new(), Vec::new());
     let mut compare = |format: &str, ours: &Rows, theirs: &Rows| {
         found.extend(differences(ours, theirs).into_iter().map(|it| format!("{format} {it}")));
     };
@@ -67,18 +117,25 @@ fn complaints(playground: &Playground, capture: &Path, options: &[&str], referen
     if options.is_empty() {
         compare("parquet", &rows(&read[1], false), &expected);
     }
-    let nowhere: Frame = ("<no Python frame>".to_owned(), String::new(), 0);
-    let mut scoped = Rows::new();
-    for ((thread, frames), row) in rows(&read[2], false) {
-        let frames = if frames == [nowhere.clone()] { Vec::new() } else { frames };
-        scoped.insert((thread, frames), row);
-    }
-    compare("speedscope", &scoped, &expected);
+    compare("speedscope", &without_nowhere(rows(&read[2], false)), &expected);
     read_with_node("speedscope", &speedscope);
-    let mut pprof = rows(&read_with_node("pprof", &made("pprof")), false);
+    let profile = made("pprof");
+    let mut pprof = without_nowhere(rows(&read_with_node("pprof", &profile), false));
     // Its rows have what was allocated as well, so they may be there with nothing in use.
     pprof.retain(|_, row| *row != (0, Some(0)));
     compare("pprof", &pprof, &expected);
+    // In Go's table a name with several lines cannot be told from several rows.
+    let is_readable =
+        |(_, frames): &(Option<String>, Vec<Frame>)| frames.iter().all(|frame| !frame.0.contains('\n'));
+    if expected.keys().all(is_readable) {
+        let count = |row: &(u64, Option<u64>)| row.1.unwrap_or_default();
+        let own = [by_name(&expected, |row| row.0), by_name(&expected, count)];
+        for (sample_index, own) in ["inuse_space", "inuse_objects"].into_iter().zip(own) {
+            if flat_by_go(&profile, sample_index).is_some_and(|theirs| theirs != own) {
+                others.push(format!("go tool pprof has other {sample_index}"));
+            }
+        }
+    }
     let heap = rows(&read_with_node("heapprofile", &made("heapprofile")), false);
     compare("heapprofile", &heap, &stacks(reference, false));
     if functions(&rows(&read[3], false)) != functions(reference) {
@@ -89,6 +146,7 @@ fn complaints(playground: &Playground, capture: &Path, options: &[&str], referen
     if sums.0 != sums.1 {
         found.push(format!("collapsed has {} bytes of {}", sums.0, sums.1));
     }
+    found.extend(others);
     found
 }
 

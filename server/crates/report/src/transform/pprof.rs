@@ -10,7 +10,7 @@ use heaphint_analysis::{Figure, Profile};
 use prost::Message;
 use rustc_hash::FxHashMap;
 
-use super::samples::{Samples, of};
+use super::samples::{NO_FRAME, Samples, of};
 
 #[derive(Clone, PartialEq, Message)]
 struct Document {
@@ -97,6 +97,10 @@ struct Function {
     start_line: i64,
 }
 
+/// No name of the linker. If it was equal to the name, `go tool pprof` would take that for a mangled name, and cut the
+/// angle brackets of `<module>` out of it.
+const NOT_MANGLED: i64 = 0;
+
 /// The string table: each string once, the empty one first.
 struct Strings {
     list: Vec<String>,
@@ -137,30 +141,33 @@ pub fn write(
     let sample_type: Vec<ValueType> = types.into_iter().map(&mut value_type).collect();
     let period_type = value_type(("space", "bytes"));
 
-    let function = samples
+    let mut function: Vec<Function> = samples
         .graph
         .functions
         .iter()
         .enumerate()
         .skip(1)
-        .map(|(number, function)| {
-            let name = strings.number(function.qualname);
-            Function {
-                id: number as u64,
-                name,
-                system_name: name,
-                filename: strings.number(samples.graph.files[function.file as usize].path),
-                start_line: i64::from(function.first_line),
-            }
+        .map(|(number, function)| Function {
+            id: number as u64,
+            name: strings.number(function.qualname),
+            system_name: NOT_MANGLED,
+            filename: strings.number(samples.graph.files[function.file as usize].path),
+            start_line: i64::from(function.first_line),
         })
         .collect();
-    let location = (1..)
+    let at = |id, function_id, line| Location { id, line: vec![Line { function_id, line }] };
+    let mut location: Vec<Location> = (1..)
         .zip(&samples.frames)
-        .map(|(id, frame)| Location {
-            id,
-            line: vec![Line { function_id: u64::from(frame.function_index), line: i64::from(frame.line) }],
-        })
+        .map(|(id, frame)| at(id, u64::from(frame.function_index), i64::from(frame.line)))
         .collect();
+    // A sample without any location counts in readers' totals only.
+    let nowhere = location.len() as u64 + 1;
+    if samples.graph.sites.iter().any(|site| site.node == 0) {
+        let id = samples.graph.functions.len().max(1) as u64;
+        let name = strings.number(NO_FRAME);
+        function.push(Function { id, name, system_name: NOT_MANGLED, filename: 0, start_line: 0 });
+        location.push(at(nowhere, id, 0));
+    }
     let [thread_key, allocator_key, pid_key] = ["thread", "allocator", "pid"].map(|key| strings.number(key));
     let processes = profile.processes();
     let sample = samples
@@ -173,8 +180,9 @@ pub fn write(
             let thread = samples.graph.threads.get(site.thread as usize);
             let process = thread.and_then(|thread| processes.get(thread.process as usize));
             let text = |key, text| Label { key, str: text, num: 0 };
+            let frames = samples.stack(site.node).map(|frame| u64::from(frame) + 1);
             Sample {
-                location_id: samples.stack(site.node).map(|frame| u64::from(frame) + 1).collect(),
+                location_id: if site.node == 0 { vec![nowhere] } else { frames.collect() },
                 value: [allocated.1, allocated.0, live.1, live.0].map(number).to_vec(),
                 label: vec![
                     text(thread_key, strings.number(thread.map_or("", |thread| &thread.name))),
