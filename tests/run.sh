@@ -69,6 +69,16 @@ ruff() {
   "$venv/bin/ruff" "$@"
 }
 
+# The tracer and the format for the other processor; only compiled, since nothing here runs it.
+aarch64() {
+  local target=aarch64-unknown-linux-gnu
+  if ! rustup target add "$target"; then
+    echo "Skipped: rustup cannot add $target."
+    return 77
+  fi
+  cargo clippy -q --target "$target" -p heaphint-tracer -p heaphint-format --all-features -- -D warnings
+}
+
 # The program inside the package is the debug build: the package is made to be looked at, and thrown away.
 package() {
   cargo build -q || return
@@ -85,6 +95,7 @@ run_part() {
   lint)
     step "lint: clippy" cargo clippy -q --workspace --all-targets -- -D warnings
     step "lint: clippy, tracer for tests" cargo clippy -q -p heaphint-tracer --all-features -- -D warnings
+    may_skip=yes step "lint: clippy, tracer for aarch64" aarch64
     step "lint: documentation" env RUSTDOCFLAGS="-D warnings" cargo doc -q --workspace --no-deps --document-private-items
     ;;
   boundaries) step "boundaries" python3 tests/checks/boundaries.py ;;

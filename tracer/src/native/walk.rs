@@ -324,8 +324,22 @@ fn step(at: Registers, rule: Rule, memory: &StackMemory) -> (Fresh, Outer) {
 }
 
 /// Where the kernel has put the program counter, the frame pointer and the stack pointer of what a signal interrupted.
+#[cfg(target_arch = "x86_64")]
 fn signal_places(sp: usize) -> (usize, usize, usize) {
     let registers = sp + core::mem::offset_of!(libc::ucontext_t, uc_mcontext);
     let place = |number: libc::c_int| registers + number as usize * WORD;
     (place(libc::REG_RIP), place(libc::REG_RBP), place(libc::REG_RSP))
+}
+
+/// The same where the context stands behind what the kernel says about the signal.
+#[cfg(target_arch = "aarch64")]
+fn signal_places(sp: usize) -> (usize, usize, usize) {
+    use core::mem::offset_of;
+    const FRAME_POINTER: usize = 29;
+    let context = sp + size_of::<libc::siginfo_t>() + offset_of!(libc::ucontext_t, uc_mcontext);
+    (
+        context + offset_of!(libc::mcontext_t, pc),
+        context + offset_of!(libc::mcontext_t, regs) + FRAME_POINTER * WORD,
+        context + offset_of!(libc::mcontext_t, sp),
+    )
 }
