@@ -1,7 +1,7 @@
 //! Captures of every format version, kept for ever: each must still be read, with the figures it had.
 //!
 //! `version-N.heaphint` is the capture of a program with threads (from version 2 on, one that was killed; from version
-//! 3 on, with pending events of several threads), and `version-N.json` what `heaphint lines --json` said
+//! 3 on, with pending events of several threads; in version 4 with small and large sites), and `version-N.json` what `heaphint lines --json` said
 //! of its file when the version was new. Later programs may say more, and must say the same.
 
 use std::path::Path;

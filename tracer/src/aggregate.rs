@@ -7,7 +7,7 @@
 
 use core::mem::offset_of;
 
-use heaphint_format::{Area, NO_PLACE, Pending, Place, SetNode, Site, Totals};
+use heaphint_format::{Area, NO_PLACE, Pending, Place, SetNode, Site, SmallSite, Totals};
 
 use crate::capture::{CaptureFile, Transaction, header_pair};
 use crate::crash_points::{self, crash_point};
@@ -15,18 +15,21 @@ use crate::event_log::EventLog;
 use crate::ordered::Ordered;
 
 const PENDING: usize = offset_of!(SetNode, pending);
-const SITE_PAIRS: usize = size_of::<Site>() / 16;
+const SITE_PAIRS: usize = size_of::<SmallSite>() / 16;
+const LARGE_SITE_PAIRS: usize = size_of::<Site>() / 16;
 /// Pairs that events of one site save at most: those of the site, of its innermost line, and of the area.
-const SITE_SAVES: usize = SITE_PAIRS + 2;
+const SITE_SAVES: usize = LARGE_SITE_PAIRS + 2;
 /// Pairs that leaving a set saves at most: its line and function, and what is pending at the set above.
 const LEAVE_SAVES: usize = 3;
 
-/// Applies all events of a round, and appends them to the log. `now_ms` is noted as the time of peaks that they close.
+/// Applies all events of a round, and appends them to the log. `now_ms` is noted as the time of peaks that they close. There
+/// is room for one more large site for each event; how many there are afterwards is returned.
 #[inline(never)]
-pub fn apply(file: &CaptureFile, events: &mut Ordered<'_>, log: &mut EventLog, now_ms: u32) {
+pub fn apply(file: &CaptureFile, events: &mut Ordered<'_>, log: &mut EventLog, now_ms: u32) -> u32 {
     let mut application = Application::begin(file);
     while application.apply_run(events, log, now_ms) {}
     application.commit(events);
+    application.large_sites
 }
 
 /// One application of pending events.
@@ -39,6 +42,8 @@ struct Application<'a> {
     /// The current set; what is pending there stands in `totals`.
     set: u32,
     totals: Totals,
+    /// How many large sites there are.
+    large_sites: u32,
 }
 
 const SAVED: usize = 64;
@@ -53,6 +58,7 @@ impl<'a> Application<'a> {
             saved_places: [0; SAVED],
             set: header.current_set,
             totals: Totals::new(&header, Pending::default()),
+            large_sites: file.large_sites.len(),
         };
         application.save_totals();
         application
@@ -99,24 +105,42 @@ impl<'a> Application<'a> {
         let file = self.file;
         let Some(mut event) = events.next(file) else { return false };
         let id = event.site();
-        let site = file.sites.at(id);
-        // SAFETY: events are of sites that exist, and the recorder's lock makes this thread the only one here.
-        let (set, place) = unsafe { ((*site).set, (*site).place) };
+        let record = file.sites.get(id);
+        let large = record.large().map(|index| (index, file.large_sites.at(index)));
+        let set = match large {
+            // SAFETY: what a record refers to exists, and the recorder's lock makes this thread the only one here.
+            Some((_, site)) => unsafe { (*site).set },
+            None => file.stacks.get(record.stack).set,
+        };
         if set != self.set {
             self.move_to(set, events);
         }
         self.make_room(SITE_SAVES, events);
         if is_first(&mut self.saved_sites, id) {
-            for pair in 0..SITE_PAIRS {
-                self.journal.save(file.sites.pair(id, pair * 16));
+            match large {
+                Some((index, _)) => {
+                    (0..LARGE_SITE_PAIRS).for_each(|pair| {
+                        self.journal.save(file.large_sites.pair(index, pair * 16));
+                    });
+                }
+                None => (0..SITE_PAIRS).for_each(|pair| {
+                    self.journal.save(file.sites.pair(id, pair * 16));
+                }),
             }
         }
         if let Some(area) = events.unsaved() {
             self.journal.save(file.areas.pair(area, offset_of!(Area, state)));
         }
-        let mut place = self.place(place);
-        // SAFETY: as above; nothing else refers to the record.
-        let site = unsafe { &mut *site };
+        let mut place = self.place(record.place);
+        let mut small;
+        let site = match large {
+            // SAFETY: as above; nothing else refers to the record.
+            Some((_, site)) => unsafe { &mut *site },
+            None => {
+                small = record.site(set);
+                &mut small
+            }
+        };
         let mut totals = self.totals;
         loop {
             log.append(|| event.logged(site.allocator(), events.thread(file)));
@@ -126,7 +150,30 @@ impl<'a> Application<'a> {
             event = next;
         }
         self.totals = totals;
+        if large.is_none() {
+            self.put_site(id, site);
+        }
         true
+    }
+
+    /// Puts back a small site, which is in the journal, or makes it a large one. The journal knows of no large site that was
+    /// not there: when its small one is put back, nothing refers to it.
+    #[inline]
+    fn put_site(&mut self, id: u32, site: &Site) {
+        let index = self.large_sites;
+        let record = match SmallSite::of(site) {
+            Some(record) => record,
+            None if self.file.put_large_site(index, site) => {
+                self.large_sites += 1;
+                SmallSite::outgrown(site.stack, site.place, index)
+            }
+            // There is always room.
+            None => return,
+        };
+        crash_point();
+        // SAFETY: the record exists, and nothing else refers to it.
+        unsafe { self.file.sites.at(id).write(record) };
+        crash_point();
     }
 
     /// A place that is to be changed, and is in the journal now.

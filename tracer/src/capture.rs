@@ -13,8 +13,8 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
 use heaphint_format::{
     AREA_EVENTS, Address, Area, AreaState, Code, DIRECTORY_OFFSET, EXIT_UNKNOWN, Extent, FIXED_BYTES, Fold,
     Header, JOURNAL_ENTRIES, JOURNAL_OFFSET, Journal, JournalEntry, MAGIC, MAX_EXTENTS, MOST_AREAS, Module,
-    NativeFrame, PAGE, PROCESS_OFFSET, PendingEvent, Place, Process, Record, Sample, SetNode, Site, Stack,
-    TIMELINE_SLOTS, Table, Text, Thread, VERSION,
+    NativeFrame, PAGE, PROCESS_OFFSET, PendingEvent, Place, Process, Record, Sample, SetNode, Site,
+    SmallSite, Stack, TIMELINE_SLOTS, Table, Text, Thread, VERSION,
 };
 
 use crate::crash_points::crash_point;
@@ -213,7 +213,8 @@ impl Transaction {
 #[repr(C)]
 pub struct CaptureFile {
     fixed: *mut u8,
-    pub sites: TableMap<Site>,
+    pub sites: TableMap<SmallSite>,
+    pub large_sites: TableMap<Site>,
     pub places: TableMap<Place>,
     pub sets: TableMap<SetNode>,
     pub strings: TableMap<u8>,
@@ -280,6 +281,7 @@ impl CaptureFile {
             codes: TableMap::new(Table::Codes),
             stacks: TableMap::new(Table::Stacks),
             sites: TableMap::new(Table::Sites),
+            large_sites: TableMap::new(Table::LargeSites),
             places: TableMap::new(Table::Places),
             sets: TableMap::new(Table::Sets),
             threads: TableMap::new(Table::Threads),
@@ -399,6 +401,52 @@ impl CaptureFile {
         self.areas.len = number + 1;
         self.publish_len(Table::Areas, number + 1);
         Ok(number)
+    }
+
+    /// Adds a site.
+    pub fn add_site(&mut self, site: &Site) -> Result<u32, Problem> {
+        let record = match SmallSite::of(site) {
+            Some(record) => record,
+            None => {
+                self.make_room_for_large_sites(1)?;
+                let index = self.large_sites.len;
+                self.large_sites.len += u32::from(self.put_large_site(index, site));
+                SmallSite::outgrown(site.stack, site.place, index)
+            }
+        };
+        self.push_site(record)
+    }
+
+    /// A site's thread and allocator, as [`Site::key`] packs them.
+    #[inline]
+    pub fn site_key(&self, id: u32) -> u32 {
+        let record = self.sites.get(id);
+        record.large().map_or_else(|| record.key(), |index| self.large_sites.get(index).thread_and_allocator)
+    }
+
+    /// Makes room for so many more large sites.
+    pub fn make_room_for_large_sites(&mut self, more: usize) -> Result<(), Problem> {
+        while (self.large_sites.len as usize + more) * Site::BYTES > self.large_sites.bytes {
+            let (at, size) = self.grow(Table::LargeSites, self.large_sites.at, self.large_sites.bytes)?;
+            (self.large_sites.at, self.large_sites.bytes) = (at, size);
+        }
+        Ok(())
+    }
+
+    /// Writes a large site for which there is room; it counts when a site refers to it. False without room.
+    pub fn put_large_site(&self, index: u32, site: &Site) -> bool {
+        let has_room = (index as usize + 1) * Site::BYTES <= self.large_sites.bytes;
+        if has_room {
+            crash_point();
+            // SAFETY: the record lies inside the mapping, and nothing refers to it yet.
+            unsafe { self.large_sites.at(index).write(*site) };
+        }
+        has_room
+    }
+
+    /// So many large sites are in use.
+    pub fn keep_large_sites(&mut self, len: u32) {
+        self.large_sites.len = len;
     }
 
     /// Starts a transaction.
@@ -555,7 +603,7 @@ impl CaptureFile {
             )*};
         }
         unmap!(strings, codes, stacks, sites, places, sets, threads, timeline, observed, folds);
-        unmap!(modules, addresses, native_frames);
+        unmap!(large_sites, modules, addresses, native_frames);
         if !self.areas.at.is_null() {
             // SAFETY: as above; threads of the parent that wrote there do not exist in this process.
             unsafe { sys::unmap(self.areas.at, AREAS_RESERVED) };
@@ -596,7 +644,7 @@ push! {
     /// Appends a stack.
     push_stack(stacks: Stack) = Stacks;
     /// Appends a site.
-    push_site(sites: Site) = Sites;
+    push_site(sites: SmallSite) = Sites;
     /// Appends a place.
     push_place(places: Place) = Places;
     /// Appends a set.

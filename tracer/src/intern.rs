@@ -5,7 +5,6 @@
 //! addresses, so each entry carries the number of code objects that died at its address's place in [`DEATHS`], and is
 //! void when that has changed.
 
-use core::mem::offset_of;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use heaphint_format::{Code, ENTERED, NATIVE_STACK, NO_PLACE, Place, PlaceKind, SetNode, Site, Stack, Text};
@@ -423,12 +422,7 @@ impl Interner {
     pub fn site(&mut self, file: &mut CaptureFile, stack: u32, key: u32) -> Result<u32, Problem> {
         let hash_of = |stack: u32, key: u32| hash(u64::from(stack), u64::from(key));
         let wanted = hash_of(stack, key);
-        const STACK: usize = offset_of!(Site, stack);
-        // Stack and set share a word, the key stands alone.
-        let same = |id: u32| {
-            file.sites.word(id, STACK).load() as u32 == stack
-                && file.sites.word(id, STACK + 8).load() as u32 == key
-        };
+        let same = |id: u32| file.sites.get(id).stack == stack && file.site_key(id) == key;
         while self.first_sites.len() <= stack as usize {
             if !self.first_sites.push(0) {
                 return Err(NO_MEMORY);
@@ -453,17 +447,15 @@ impl Interner {
             self.place(file, PlaceKind::SelfLine, path, line & !ENTERED, Text::default())?
         };
         let site = Site { stack, set, place, thread_and_allocator: key, ..Site::default() };
-        let id = file.push_site(site)?;
+        let id = file.add_site(&site)?;
         if first.is_none()
             && let Some(first) = self.first_sites.as_mut_slice().get_mut(stack as usize)
         {
             *first = id + 1;
             return Ok(id);
         }
-        let inserted = self.sites.insert(wanted, id, |id| {
-            let site = file.sites.get(id);
-            hash_of(site.stack, site.thread_and_allocator)
-        });
+        let inserted =
+            self.sites.insert(wanted, id, |id| hash_of(file.sites.get(id).stack, file.site_key(id)));
         if inserted { Ok(id) } else { Err(NO_MEMORY) }
     }
 }

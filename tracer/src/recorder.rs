@@ -271,8 +271,14 @@ impl Recorder {
             self.log.end();
             self.fail(problem);
         }
+        // Without room, the events stay pending, and the reader applies them.
+        if let Err(problem) = self.file.make_room_for_large_sites(most) {
+            self.fail(problem);
+            return 0;
+        }
         let mut events = Ordered::new(&self.file, round, &mut self.sources);
-        aggregate::apply(&self.file, &mut events, &mut self.log, now_ms);
+        let large_sites = aggregate::apply(&self.file, &mut events, &mut self.log, now_ms);
+        self.file.keep_large_sites(large_sites);
         events.changes
     }
 
@@ -416,7 +422,7 @@ impl Recorder {
     }
 
     fn thread_of(&self, site: u32) -> u32 {
-        self.file.sites.get(site).thread()
+        Site::thread_of(self.file.site_key(site))
     }
 }
 

@@ -31,6 +31,7 @@ mod pending;
 mod read;
 mod record;
 mod sampling;
+mod small_site;
 #[cfg(feature = "read")]
 mod symbolize;
 mod tables;
@@ -51,6 +52,7 @@ pub use pending::{AREA_EVENTS, Area, AreaState, Change, MOST_AREAS, NO_STAMP, Pe
 pub use read::{Capture, ReadError, Unlogged};
 pub use record::{Record, Word};
 pub use sampling::{ROUNDED_UP, Sampling, Weighed};
+pub use small_site::{FIRST_WITH_SMALL_SITES, SmallSite};
 #[cfg(feature = "read")]
 pub use symbolize::{NewSymbol, with_symbols};
 pub use tables::{
@@ -63,7 +65,7 @@ pub use totals::{Pending, Totals};
 /// First bytes of every capture.
 pub const MAGIC: [u8; 8] = *b"HEAPHINT";
 /// Version of the layout. A reader refuses newer ones and reads every older one.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// Unit of extents, in bytes.
 pub const PAGE: usize = 4096;
 /// Byte offset of the extent directory.

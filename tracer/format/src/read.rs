@@ -5,11 +5,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::{
-    Address, Area, AreaState, Change, Code, DIRECTORY_OFFSET, ENTERED, Extent, FIXED_BYTES, Fold, Header,
-    JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET, JOURNAL_OFFSET, JournalEntry, LogEvent, MAGIC, MAX_EXTENTS,
-    MOST_AREAS, Module, NATIVE_STACK, NO_MODULE, NO_PLACE, NO_STAMP, NativeFrame, PAGE, PROCESS_OFFSET,
-    Pending, PendingEvent, Place, Process, Record, Sample, SetNode, Site, Stack, Status, Symbol, Table, Text,
-    Thinning, Thread, Totals, VERSION, Word, earliest, version_2,
+    Address, Area, AreaState, Change, Code, DIRECTORY_OFFSET, ENTERED, Extent, FIRST_WITH_SMALL_SITES,
+    FIXED_BYTES, Fold, Header, JOURNAL_ENTRIES, JOURNAL_ENTRIES_OFFSET, JOURNAL_OFFSET, JournalEntry,
+    LogEvent, MAGIC, MAX_EXTENTS, MOST_AREAS, Module, NATIVE_STACK, NO_MODULE, NO_PLACE, NO_STAMP,
+    NativeFrame, PAGE, PROCESS_OFFSET, Pending, PendingEvent, Place, Process, Record, Sample, SetNode, Site,
+    SmallSite, Stack, Status, Symbol, Table, Text, Thinning, Thread, Totals, VERSION, Word, earliest,
+    version_2,
 };
 
 /// Why bytes are no capture.
@@ -342,7 +343,7 @@ impl Unlogged {
         let header = Header::decode(&tables.fixed)?;
         let mut damaged = false;
         let areas: Vec<Area> = tables.records(Table::Areas, &header, &mut damaged);
-        let sites: Vec<Site> = tables.records(Table::Sites, &header, &mut damaged);
+        let sites = tables.sites(&[], &header, &mut damaged);
         let applied = areas.iter().fold(0u64, |sum, area| sum.wrapping_add(area.state.applied));
         let mut events = Vec::new();
         pending_events(&areas, |area, event| {
@@ -353,10 +354,13 @@ impl Unlogged {
     }
 }
 
+/// The highest number of a table.
+const TABLES: usize = Table::LargeSites as usize;
+
 /// The fixed part and the concatenated extents of each table, as far as the file has them.
 struct Tables {
     fixed: Vec<u8>,
-    tables: [Vec<u8>; Table::ALL.len()],
+    tables: [Vec<u8>; TABLES],
     damaged: bool,
 }
 
@@ -387,10 +391,11 @@ impl Tables {
         let header = Header::decode(&self.fixed).ok_or(cut)?;
 
         let mut damaged = self.damaged;
+        let stacks: Vec<Stack> = self.records(Table::Stacks, &header, &mut damaged);
         let mut capture = Capture {
             codes: self.records(Table::Codes, &header, &mut damaged),
-            stacks: self.records(Table::Stacks, &header, &mut damaged),
-            sites: self.records(Table::Sites, &header, &mut damaged),
+            sites: self.sites(&stacks, &header, &mut damaged),
+            stacks,
             places: self.records(Table::Places, &header, &mut damaged),
             folds: self.records(Table::Folds, &header, &mut damaged),
             threads: self.records(Table::Threads, &header, &mut damaged),
@@ -468,6 +473,26 @@ impl Tables {
                 .and_then(|place| entry.old.encode(place));
             self.damaged |= restored.is_none();
         }
+    }
+
+    /// The sites; of small ones, each has the set of its stack.
+    fn sites(&mut self, stacks: &[Stack], header: &Header, damaged: &mut bool) -> Vec<Site> {
+        if header.version < FIRST_WITH_SMALL_SITES {
+            return self.records(Table::Sites, header, damaged);
+        }
+        let small: Vec<SmallSite> = self.records(Table::Sites, header, damaged);
+        let large = self.table_mut(Table::LargeSites as usize).map(core::mem::take).unwrap_or_default();
+        let site = |small: &SmallSite| match small.large() {
+            None => small.site(stacks.get(small.stack as usize).map_or(0, |stack| stack.set)),
+            Some(index) => {
+                let at = (index as usize).saturating_mul(Site::BYTES);
+                large.get(at..).and_then(Site::decode).unwrap_or_else(|| {
+                    *damaged = true;
+                    Site { stack: small.stack, place: small.place, ..Site::default() }
+                })
+            }
+        };
+        small.iter().map(site).collect()
     }
 
     fn records<R: Record>(&mut self, table: Table, header: &Header, damaged: &mut bool) -> Vec<R> {

@@ -7,6 +7,9 @@ use crate::{
     DIRECTORY_OFFSET, Extent, FIXED_BYTES, Header, MAX_EXTENTS, PAGE, Record, Symbol, Table, Text, VERSION,
 };
 
+/// The first version of the layout that has the table.
+const FIRST_WITH_SYMBOLS: u32 = 3;
+
 /// A function at an address of a capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewSymbol<'a> {
@@ -21,12 +24,12 @@ pub struct NewSymbol<'a> {
 }
 
 /// The bytes of a capture with symbols, which come in the order of [`Symbol`]s: everything is as it was, and they stand
-/// behind it. `None` when it is no capture of this version, has symbols already, or has no room.
+/// behind it. `None` when it is no capture of a version with symbols, has symbols already, or has no room.
 #[must_use]
 pub fn with_symbols(capture: &[u8], symbols: &[NewSymbol<'_>]) -> Option<Vec<u8>> {
     let mut header = Header::decode(capture.get(..FIXED_BYTES)?)?;
     let own = Table::Symbols as usize;
-    if header.version != VERSION || header.lengths.get(own) != Some(&0) {
+    if !(FIRST_WITH_SYMBOLS..=VERSION).contains(&header.version) || header.lengths.get(own) != Some(&0) {
         return None;
     }
     let mut file = capture.to_vec();

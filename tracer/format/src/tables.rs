@@ -15,7 +15,7 @@ pub enum Table {
     Codes = 2,
     /// [`Stack`].
     Stacks = 3,
-    /// [`Site`].
+    /// [`crate::SmallSite`]; before version 4 [`Site`].
     Sites = 4,
     /// [`Place`].
     Places = 5,
@@ -43,11 +43,14 @@ pub enum Table {
     /// [`crate::Segment`]s with their [`crate::LogRow`]s, in full records only. It has no length: each segment says itself
     /// what it holds, and who reads the tables leaves it out.
     Log = 16,
+    /// [`Site`]s that have outgrown their record in [`Table::Sites`], which says where they are. It has no length: what no
+    /// record refers to says nothing.
+    LargeSites = 17,
 }
 
 impl Table {
     /// All tables that a [`crate::Capture`] is made of.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Strings,
         Self::Codes,
         Self::Stacks,
@@ -63,6 +66,7 @@ impl Table {
         Self::Addresses,
         Self::NativeFrames,
         Self::Symbols,
+        Self::LargeSites,
     ];
 }
 
@@ -187,7 +191,12 @@ impl Site {
     /// Index of the thread.
     #[must_use]
     pub const fn thread(&self) -> u32 {
-        self.thread_and_allocator & 0xff_ffff
+        Self::thread_of(self.thread_and_allocator)
+    }
+    /// Index of the thread in what [`Self::key`] packed.
+    #[must_use]
+    pub const fn thread_of(key: u32) -> u32 {
+        key & 0xff_ffff
     }
     /// The allocator, `None` for a number this version does not know.
     #[must_use]

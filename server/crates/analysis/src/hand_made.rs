@@ -3,7 +3,7 @@
 use heaphint_format::{
     Address, Allocator, Capture, Code, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Header, MAGIC, Mode, Module,
     NATIVE_STACK, NO_PLACE, NativeFrame, PAGE, Place, PlaceKind, Record, SIZE_CLASSES, Sample, SetNode, Site,
-    Stack, Status, StopReason, Table, Text, Thread, VERSION, size_class,
+    SmallSite, Stack, Status, StopReason, Table, Text, Thread, VERSION, size_class,
 };
 
 /// A capture in the making. Fields are open so that tests can make strange ones.
@@ -158,11 +158,20 @@ impl HandMade {
         let mut header = self.header;
         header.peak_bytes = self.sites.iter().map(|site| site.peak_bytes).sum();
         let sets = [SetNode::default()];
+        let mut large = Vec::new();
+        let small = self.sites.iter().map(|site| {
+            SmallSite::of(site).unwrap_or_else(|| {
+                large.push(*site);
+                SmallSite::outgrown(site.stack, site.place, large.len() as u32 - 1)
+            })
+        });
+        let small: Vec<SmallSite> = small.collect();
         let tables = [
             (Table::Strings, self.strings.clone(), self.strings.len()),
             (Table::Codes, encode(&self.codes), self.codes.len()),
             (Table::Stacks, encode(&self.stacks), self.stacks.len()),
-            (Table::Sites, encode(&self.sites), self.sites.len()),
+            (Table::Sites, encode(&small), small.len()),
+            (Table::LargeSites, encode(&large), 0),
             (Table::Places, encode(&self.places), self.places.len()),
             (Table::Sets, encode(&sets), sets.len()),
             (Table::Threads, encode(&self.threads), self.threads.len()),
@@ -179,7 +188,9 @@ impl HandMade {
             extent
                 .encode(&mut file[DIRECTORY_OFFSET + number * Extent::BYTES..])
                 .expect("the directory has room");
-            header.lengths[table as usize] = len as u32;
+            if let Some(length) = header.lengths.get_mut(table as usize) {
+                *length = len as u32;
+            }
             header.extents += 1;
             file.extend_from_slice(&bytes);
             file.resize(file.len().next_multiple_of(PAGE), 0);

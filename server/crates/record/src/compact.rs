@@ -18,8 +18,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use heaphint_format::{
-    Address, Area, COMPACT, COMPACT_PROCESS_OFFSET, Code, FIXED_BYTES, Fold, Header, Module, NativeFrame,
-    PROCESS_OFFSET, Place, Process, Record, Sample, SetNode, Site, Stack, Status, Symbol, Table, Thread,
+    Address, Area, COMPACT, COMPACT_PROCESS_OFFSET, Code, FIRST_WITH_SMALL_SITES, FIXED_BYTES, Fold, Header,
+    Module, NativeFrame, PROCESS_OFFSET, Place, Process, Record, Sample, SetNode, Site, SmallSite, Stack,
+    Status, Symbol, Table, Thread,
 };
 
 use crate::image::{Parts, TableBytes};
@@ -91,7 +92,7 @@ pub fn compact(path: &Path) -> Result<(), Error> {
     };
     section(&mut out, FIXED, 0, &parts.fixed)?;
     for table in &parts.tables {
-        let bytes = transposed(&table.bytes, stride(table.number));
+        let bytes = transposed(&table.bytes, stride(table.number, header.version));
         section(&mut out, TABLE, table.number.into(), &bytes)?;
     }
     if header.has(heaphint_format::Mode::Record) {
@@ -141,7 +142,9 @@ pub fn parts(file: &File, header: &Header) -> Result<Option<Parts>, Error> {
             FIXED => parts.fixed = bytes,
             TABLE => {
                 let number = section.number as u32;
-                parts.tables.push(TableBytes { number, bytes: restored(&bytes, stride(number)) });
+                parts
+                    .tables
+                    .push(TableBytes { number, bytes: restored(&bytes, stride(number, header.version)) });
             }
             _ => {}
         }
@@ -175,13 +178,15 @@ pub fn blocks(file: &File) -> io::Result<Option<File>> {
     Ok(Some(file))
 }
 
-/// Bytes of a table's records; `None` for a table that this version does not know.
-pub fn record_bytes(table: u32) -> Option<usize> {
+/// Bytes of a table's records in a capture of a version, with or without [`COMPACT`]; `None` for a table that is not known.
+pub fn record_bytes(table: u32, version: u32) -> Option<usize> {
     let known = Table::ALL.into_iter().find(|known| *known as u32 == table)?;
     Some(match known {
         Table::Codes => Code::BYTES,
         Table::Stacks => Stack::BYTES,
-        Table::Sites => Site::BYTES,
+        Table::Sites if version & !COMPACT < FIRST_WITH_SMALL_SITES => Site::BYTES,
+        Table::Sites => SmallSite::BYTES,
+        Table::LargeSites => Site::BYTES,
         Table::Places => Place::BYTES,
         Table::Sets => SetNode::BYTES,
         Table::Threads => Thread::BYTES,
@@ -196,8 +201,8 @@ pub fn record_bytes(table: u32) -> Option<usize> {
     })
 }
 
-fn stride(table: u32) -> usize {
-    record_bytes(table).unwrap_or(1)
+fn stride(table: u32, version: u32) -> usize {
+    record_bytes(table, version).unwrap_or(1)
 }
 
 /// Records as columns: of each word of four bytes the step from the record before, then the first bytes of all steps,

@@ -87,11 +87,11 @@ pub fn parts(file: &File) -> io::Result<Option<Parts>> {
         table.resize(before + bytes as usize, 0);
         file.read_exact_at(&mut table[before..], start)?;
     }
-    let lengths = Header::decode(&fixed).map(|header| header.lengths).unwrap_or_default();
+    let header = Header::decode(&fixed).unwrap_or_default();
     for table in &mut tables {
         // Of a table that a newer tracer has, nobody knows where its records end.
         if let (Some(bytes), Some(len)) =
-            (compact::record_bytes(table.number), lengths.get(table.number as usize))
+            (compact::record_bytes(table.number, header.version), header.lengths.get(table.number as usize))
         {
             table.bytes.truncate(bytes * *len as usize);
         }
