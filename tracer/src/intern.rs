@@ -99,7 +99,7 @@ struct Location {
 
 const LOCATIONS: usize = 8192;
 const FIRST_STEPS: usize = 4096;
-const MOST_STEPS: usize = 1 << 17;
+const MOST_STEPS: usize = 1 << 15;
 
 /// All tables that give ids.
 pub struct Interner {

@@ -133,28 +133,28 @@ pub unsafe fn forget_after_fork() {
     }
 }
 
-/// Open addressing with linear probing and backward-shift deletion, at most three quarters full.
+/// Open addressing with linear probing and backward-shift deletion.
 #[repr(C)]
 struct LiveBlocks {
     slots: Array<Slot>,
-    /// How far a spread without the shard's bits is shifted to give a slot; there is a power of two of them.
-    shift: u32,
+    /// How many of them are in use, and how many may be before there are to be more.
     used: usize,
+    most: usize,
     /// The number of the allocation in each slot, once one has a number.
     numbers: Array<u64>,
 }
 
 impl LiveBlocks {
     const fn new() -> Self {
-        Self { slots: Array::new(), shift: 0, used: 0, numbers: Array::new() }
+        Self { slots: Array::new(), used: 0, most: 0, numbers: Array::new() }
     }
 
     #[inline(always)]
     fn insert(&mut self, key: u64, block: &Block, moved: &prefetch::Slots) -> Result<Option<Block>, ()> {
-        if self.used * 4 >= self.slots.len() * 3 && !self.grow(moved) {
+        if self.used >= self.most && !self.grow(moved) {
             return Err(());
         }
-        let at = find(self.slots.as_slice(), self.shift, key);
+        let at = find(self.slots.as_slice(), key);
         let stale = self.block_at(at);
         if block.number != 0 && !self.set_number(at, block.number) {
             return Err(());
@@ -168,12 +168,11 @@ impl LiveBlocks {
 
     #[inline(always)]
     fn remove(&mut self, key: u64) -> Option<Block> {
-        let at = find(self.slots.as_slice(), self.shift, key);
+        let at = find(self.slots.as_slice(), key);
         let found = self.block_at(at)?;
         self.used -= 1;
         let slots = self.slots.as_mut_slice();
-        let next = (at + 1) & slots.len().wrapping_sub(1);
-        let is_run = slots.get(next).is_some_and(|slot| slot.key() != 0);
+        let is_run = slots.get(next(at, slots.len())).is_some_and(|slot| slot.key() != 0);
         if let Some(place) = slots.get_mut(at) {
             *place = Slot::EMPTY;
         }
@@ -206,15 +205,15 @@ impl LiveBlocks {
     /// Moves later slots of the same run back, so that no empty one hides them.
     #[inline(never)]
     fn close_gap(&mut self, mut gap: usize) {
-        let mask = self.slots.len().wrapping_sub(1);
         let slots = self.slots.as_mut_slice();
         let numbers = self.numbers.as_mut_slice();
+        let count = slots.len();
+        let steps = |from: usize, to: usize| if to >= from { to - from } else { to + count - from };
         let mut at = gap;
         loop {
-            at = (at + 1) & mask;
+            at = next(at, count);
             let Some(slot) = slots.get(at).copied().filter(|slot| slot.key() != 0) else { break };
-            let home = home(slot.key(), self.shift);
-            if (at.wrapping_sub(home) & mask) >= (at.wrapping_sub(gap) & mask) {
+            if steps(home(slot.key(), count), at) >= steps(gap, at) {
                 for (place, value) in [(gap, slot), (at, Slot::EMPTY)] {
                     if let Some(place) = slots.get_mut(place) {
                         *place = value;
@@ -232,13 +231,19 @@ impl LiveBlocks {
 
     #[cold]
     fn grow(&mut self, moved: &prefetch::Slots) -> bool {
-        let capacity = (self.slots.len() * 2).max(FIRST_SLOTS);
+        let count = self.slots.len();
+        let (count, most) = if count < MANY_SLOTS {
+            let count = (count * 2).max(FIRST_SLOTS);
+            (count, count / 4 * 3)
+        } else {
+            let count = count + count / 4;
+            (count, count / 16 * 13)
+        };
         // SAFETY: a zeroed slot is an empty one.
-        let Some(slots) = (unsafe { Array::zeroed(capacity) }) else { return false };
-        let shift = u64::BITS - capacity.ilog2();
-        let mut grown = Self { slots, shift, used: self.used, numbers: Array::new() };
+        let Some(slots) = (unsafe { Array::zeroed(count) }) else { return false };
+        let mut grown = Self { slots, used: self.used, most, numbers: Array::new() };
         for (at, slot) in self.slots.as_slice().iter().enumerate().filter(|(_, slot)| slot.key() != 0) {
-            let place = find(grown.slots.as_slice(), shift, slot.key());
+            let place = find(grown.slots.as_slice(), slot.key());
             let number = self.numbers.as_slice().get(at).copied().unwrap_or(0);
             if number != 0 && !grown.set_number(place, number) {
                 return false;
@@ -247,7 +252,7 @@ impl LiveBlocks {
                 *place = *slot;
             }
         }
-        moved.moved(grown.slots.as_mut_slice().as_mut_ptr().cast(), shift);
+        moved.moved(grown.slots.as_mut_slice().as_mut_ptr().cast(), count);
         self.slots.release();
         self.numbers.release();
         *self = grown;
@@ -261,19 +266,27 @@ impl LiveBlocks {
 }
 
 const FIRST_SLOTS: usize = 256;
+/// From here on a shard grows by less at a time and is fuller, for the sake of memory: where it has so many blocks, each is
+/// another cache line anyway.
+const MANY_SLOTS: usize = 4096;
 
 #[inline]
-const fn home(key: u64, shift: u32) -> usize {
-    (spread(key) << SHARD_BITS).wrapping_shr(shift) as usize
+const fn home(key: u64, count: usize) -> usize {
+    prefetch::place_of(spread(key) << SHARD_BITS, count)
+}
+
+/// The slot behind another one.
+#[inline]
+const fn next(at: usize, count: usize) -> usize {
+    if at + 1 < count { at + 1 } else { 0 }
 }
 
 /// The slot with this key, or the empty one where it would be.
 #[inline]
-fn find(slots: &[Slot], shift: u32, key: u64) -> usize {
-    let mask = slots.len().wrapping_sub(1);
-    let mut at = home(key, shift);
+fn find(slots: &[Slot], key: u64) -> usize {
+    let mut at = home(key, slots.len());
     while slots.get(at).is_some_and(|slot| slot.key() != 0 && slot.key() != key) {
-        at = (at + 1) & mask;
+        at = next(at, slots.len());
     }
     at
 }

@@ -5,32 +5,38 @@
 //! together. A hint may be stale: prefetching an address that is not mapped does nothing.
 
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 /// Where the slots of a table of live blocks are, as of the last time they moved.
 #[repr(align(16))]
 pub struct Slots {
     first: AtomicPtr<u8>,
-    shift: AtomicU32,
+    count: AtomicUsize,
 }
 
 impl Slots {
     pub const fn new() -> Self {
-        Self { first: AtomicPtr::new(null_mut()), shift: AtomicU32::new(63) }
+        Self { first: AtomicPtr::new(null_mut()), count: AtomicUsize::new(0) }
     }
 
-    /// The slots have moved; a slot's number is the high bits of its address's spread.
-    pub fn moved(&self, first: *mut u8, shift: u32) {
+    /// The slots have moved, and there are so many.
+    pub fn moved(&self, first: *mut u8, count: usize) {
         self.first.store(first, Ordering::Relaxed);
-        self.shift.store(shift, Ordering::Relaxed);
+        self.count.store(count, Ordering::Relaxed);
     }
 
     /// Asks for a slot, given the spread.
     #[inline]
     pub fn ask(&self, spread: u64, slot_bytes: usize) {
-        let slot = spread.wrapping_shr(self.shift.load(Ordering::Relaxed)) as usize;
+        let slot = place_of(spread, self.count.load(Ordering::Relaxed));
         line(self.first.load(Ordering::Relaxed).wrapping_add(slot * slot_bytes));
     }
+}
+
+/// The place of a spread among so many: by its high bits, in the same order.
+#[inline]
+pub const fn place_of(spread: u64, count: usize) -> usize {
+    ((spread as u128 * count as u128) >> u64::BITS) as usize
 }
 
 /// Asks for the line at an address.

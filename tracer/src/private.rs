@@ -1,13 +1,14 @@
 //! Memory of the tracer's own, straight from the kernel: growing arrays, and an index of ids by hash.
 
-use core::ptr::dangling_mut;
+use core::ptr::null_mut;
 
 use crate::sys;
 
 /// A growing array of plain values. Its memory is never given back; the tracer lives as long as the process.
 pub struct Array<T: Copy> {
-    /// Dangling while the capacity is 0.
-    at: *mut T,
+    /// Where it is, less the alignment of `T`: so an empty one is all zeros, and the library has no bytes for statics of
+    /// them, and yet its values are never at address 0.
+    below: *mut T,
     len: usize,
     capacity: usize,
 }
@@ -17,7 +18,7 @@ unsafe impl<T: Copy + Send> Send for Array<T> {}
 
 impl<T: Copy> Array<T> {
     pub const fn new() -> Self {
-        Self { at: dangling_mut(), len: 0, capacity: 0 }
+        Self { below: null_mut(), len: 0, capacity: 0 }
     }
 
     /// An array of zeroed values; `T` must be valid when all its bytes are zero.
@@ -26,7 +27,19 @@ impl<T: Copy> Array<T> {
     /// All-zero bytes are a valid `T`.
     pub unsafe fn zeroed(len: usize) -> Option<Self> {
         let at = sys::map_private(len * size_of::<T>())?;
-        Some(Self { at: at.cast(), len, capacity: len })
+        let mut array = Self { below: null_mut(), len, capacity: len };
+        array.put_at(at.cast());
+        Some(array)
+    }
+
+    /// Where its values are; dangling while the capacity is 0.
+    #[inline]
+    const fn at(&self) -> *mut T {
+        self.below.wrapping_byte_add(align_of::<T>())
+    }
+
+    const fn put_at(&mut self, at: *mut T) {
+        self.below = at.wrapping_byte_sub(align_of::<T>());
     }
 
     #[inline]
@@ -37,13 +50,13 @@ impl<T: Copy> Array<T> {
     #[inline]
     pub fn as_slice(&self) -> &[T] {
         // SAFETY: the first `len` values are initialised.
-        unsafe { core::slice::from_raw_parts(self.at, self.len) }
+        unsafe { core::slice::from_raw_parts(self.at(), self.len) }
     }
 
     #[inline]
     pub fn as_mut_slice(&mut self) -> &mut [T] {
         // SAFETY: the first `len` values are initialised.
-        unsafe { core::slice::from_raw_parts_mut(self.at, self.len) }
+        unsafe { core::slice::from_raw_parts_mut(self.at(), self.len) }
     }
 
     /// Appends; `false` when there is no memory.
@@ -54,7 +67,7 @@ impl<T: Copy> Array<T> {
             return false;
         }
         // SAFETY: there is room for one more.
-        unsafe { self.at.add(self.len).write(value) };
+        unsafe { self.at().add(self.len).write(value) };
         self.len += 1;
         true
     }
@@ -67,7 +80,7 @@ impl<T: Copy> Array<T> {
         }
         // SAFETY: there is room for one more behind the last.
         unsafe {
-            let at = self.at.add(index);
+            let at = self.at().add(index);
             at.copy_to(at.add(1), self.len - index);
             at.write(value);
         }
@@ -80,7 +93,7 @@ impl<T: Copy> Array<T> {
         if index < self.len {
             // SAFETY: both ranges lie inside the initialised part.
             unsafe {
-                let at = self.at.add(index);
+                let at = self.at().add(index);
                 at.copy_from(at.add(1), self.len - index - 1);
             }
             self.len -= 1;
@@ -99,11 +112,11 @@ impl<T: Copy> Array<T> {
         let grown = if self.capacity == 0 {
             sys::map_private(new_bytes)
         } else {
-            // SAFETY: the mapping is ours and reached only through `self.at`, which changes with it.
-            unsafe { sys::remap(self.at.cast(), bytes, new_bytes) }
+            // SAFETY: the mapping is ours and reached only through `self.at()`, which changes with it.
+            unsafe { sys::remap(self.at().cast(), bytes, new_bytes) }
         };
         if let Some(at) = grown {
-            self.at = at.cast();
+            self.put_at(at.cast());
             self.capacity = new_bytes / size_of::<T>();
         }
         grown.is_some()
@@ -113,17 +126,22 @@ impl<T: Copy> Array<T> {
     pub fn release(&mut self) {
         if self.capacity != 0 {
             // SAFETY: the mapping is ours, and `self` forgets it.
-            unsafe { sys::unmap(self.at.cast(), self.capacity * size_of::<T>()) };
+            unsafe { sys::unmap(self.at().cast(), self.capacity * size_of::<T>()) };
         }
         *self = Self::new();
     }
 }
 
-/// Finds ids by a hash of what they stand for: open addressing with linear probing over `id + 1`.
+/// Finds ids by a hash of what they stand for: open addressing with linear probing. A slot has `id + 1`, and above it a few
+/// bits of the hash, so that others with the same place are hardly ever looked at: each would be another cache line.
 pub struct Index {
     slots: Array<u32>,
     used: usize,
 }
+
+const ID_BITS: u32 = 28;
+const ID: u32 = (1 << ID_BITS) - 1;
+const FIRST_SLOTS: usize = 1024;
 
 impl Index {
     pub const fn new() -> Self {
@@ -134,49 +152,78 @@ impl Index {
     #[inline]
     pub fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let slots = self.slots.as_slice();
-        let mask = slots.len().wrapping_sub(1);
-        let mut at = hash as usize & mask;
+        let mut at = home(hash, slots.len());
         loop {
-            match slots.get(at)? {
-                0 => return None,
-                slot if is_it(slot - 1) => return Some(slot - 1),
-                _ => at = (at + 1) & mask,
+            let slot = *slots.get(at)?;
+            if slot == 0 {
+                return None;
             }
+            let id = (slot & ID) - 1;
+            if slot & !ID == tag(hash) && is_it(id) {
+                return Some(id);
+            }
+            at = next(at, slots.len());
         }
     }
 
-    /// Adds an id that is not in it yet; `hash_of` gives the hash of any id in it. `false` without memory.
+    /// Adds an id that is not in it yet; `hash_of` gives the hash of any id in it. `false` without memory, or for an id
+    /// beyond what a slot can hold.
     #[must_use]
+    #[inline]
     pub fn insert(&mut self, hash: u64, id: u32, hash_of: impl Fn(u32) -> u64) -> bool {
-        if self.used * 4 >= self.slots.len() * 3 {
-            let capacity = (self.slots.len() * 2).max(1024);
+        self.insert_one(hash, id, &hash_of)
+    }
+
+    /// One for all, since every traced program carries it.
+    fn insert_one(&mut self, hash: u64, id: u32, hash_of: &dyn Fn(u32) -> u64) -> bool {
+        if id >= ID {
+            return false;
+        }
+        if self.used * 16 >= self.slots.len() * 13 {
+            let count = (self.slots.len() + self.slots.len() / 2).max(FIRST_SLOTS);
             // SAFETY: zero is a valid slot.
-            let Some(mut slots) = (unsafe { Array::zeroed(capacity) }) else { return false };
+            let Some(mut slots) = (unsafe { Array::zeroed(count) }) else { return false };
             for slot in self.slots.as_slice().iter().filter(|slot| **slot != 0) {
-                put(slots.as_mut_slice(), hash_of(slot - 1), *slot);
+                put(slots.as_mut_slice(), hash_of((slot & ID) - 1), *slot);
             }
             self.slots.release();
             self.slots = slots;
         }
-        put(self.slots.as_mut_slice(), hash, id + 1);
+        put(self.slots.as_mut_slice(), hash, tag(hash) | (id + 1));
         self.used += 1;
         true
     }
 }
 
+/// Where a hash's slot is to be: by its low half, whose high bits choose.
+#[inline]
+const fn home(hash: u64, count: usize) -> usize {
+    ((hash as u32 as u64).wrapping_mul(count as u64) >> u32::BITS) as usize
+}
+
+/// Bits that the place does not have.
+#[inline]
+const fn tag(hash: u64) -> u32 {
+    (hash >> u32::BITS) as u32 & !ID
+}
+
+/// The slot behind another one.
+#[inline]
+const fn next(at: usize, count: usize) -> usize {
+    if at + 1 < count { at + 1 } else { 0 }
+}
+
 fn put(slots: &mut [u32], hash: u64, slot: u32) {
-    let mask = slots.len().wrapping_sub(1);
-    let mut at = hash as usize & mask;
-    while let Some(place) = slots.get_mut(at) {
-        if *place == 0 {
-            *place = slot;
-            return;
-        }
-        at = (at + 1) & mask;
+    let mut at = home(hash, slots.len());
+    while slots.get(at).is_some_and(|slot| *slot != 0) {
+        at = next(at, slots.len());
+    }
+    if let Some(place) = slots.get_mut(at) {
+        *place = slot;
     }
 }
 
-/// Mixes two words into a hash whose low bits are good.
+/// Mixes two words into a hash whose halves are both good.
 #[inline]
 pub fn hash(a: u64, b: u64) -> u64 {
     let product = u128::from(a ^ 0x9e37_79b9_7f4a_7c15) * u128::from(b ^ 0xe703_7ed1_a0b4_28db);
