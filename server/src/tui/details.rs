@@ -69,7 +69,8 @@ pub fn lines(
 
 /// The source around a frame's line, as much as has room.
 fn source(frame: &Frame<'_>, sources: &Sources<'_>, styles: Styles, room: usize) -> Vec<Line<'static>> {
-    let Some(file) = sources.file(frame.file) else {
+    // The file of a native frame without a line is a library.
+    let Some(file) = (frame.line > 0).then(|| sources.file(frame.file)).flatten() else {
         return vec![Line::styled("the source is not there", styles.dim())];
     };
     let mut lines = Vec::new();

@@ -57,6 +57,10 @@ impl<'a> Sources<'a> {
     /// The line that a frame executed, unless the file was changed since: another line would mislead.
     #[must_use]
     pub fn line(&self, frame: &Frame<'_>) -> Option<String> {
+        // The file of a native frame without a line is a library, not a source.
+        if frame.line == 0 {
+            return None;
+        }
         let file = self.file(frame.file).filter(|file| !file.changed_since)?;
         file.line(frame.line).map(|line| line.trim().to_owned()).filter(|line| !line.is_empty())
     }
