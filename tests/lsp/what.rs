@@ -1,10 +1,13 @@
 //! What can be profiled: files, modules, imports, tests and what a project names.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use super::client::Client;
 use super::project::{Project, labels};
 use crate::support::packages::environment;
+use crate::support::playground::tests_folder;
 use crate::support::process::run;
 
 /// Runs what is called pytest here as pytest would: the files, or the functions behind `::`, of its arguments.
@@ -355,4 +358,31 @@ fn settings_choose_what_runs_record() {
     client.notify("workspace/didChangeConfiguration", settings);
     client.profile(json!({"uri": uri}));
     assert_eq!(captures(), 3, "one more, of the program alone");
+}
+
+#[test]
+fn hovers_have_the_native_frames_that_were_recorded() {
+    let text = "import ctypes, os\n\nlibrary = ctypes.CDLL(os.path.abspath(\"plugin.so\"))\nlibrary.enter.restype = ctypes.c_void_p\n\ndef load(size):\n    return library.enter(ctypes.c_size_t(size))\n\nload(48 << 20)\nload(32 << 20)\n";
+    let project = Project::new(&[("app.py", text)]);
+    let mut compile = Command::new("cc");
+    compile.args(["-O2", "-g", "-shared", "-fPIC", "-DFUNCTION=first", "-o"]).arg(project.path("plugin.so"));
+    let outcome = run(compile.arg(tests_folder().join("native/plugin.c")), "");
+    assert_eq!(outcome.code, 0, "the tests need a C compiler named cc: {}", outcome.text());
+    let uri = project.uri("app.py");
+    let mut client = Client::start();
+    client.initialize(json!({"initializationOptions": {"run": {"native": true}}}));
+    client.open(&uri, text);
+    let finished = client.profile(json!({"uri": uri}));
+    assert_eq!(finished["outcome"], "finished", "{finished}");
+    let hover = client.hover(&uri, 6);
+    for part in [
+        "1. 48.0 MiB in 1 allocation\n".to_owned(),
+        format!("`load` [app.py:7]({uri}#L7)\n"),
+        format!("`enter` [plugin.c:24](file://{}#L24)\n", tests_folder().join("native/plugin.c").display()),
+        "`first` [plugin.c:18](".to_owned(),
+    ] {
+        assert!(hover.contains(&part), "{part} is missing in\n{hover}");
+    }
+    let order = ["`load`", "`enter`", "`first`", "2. 32.0 MiB"].map(|part| hover.find(part));
+    assert!(order.is_sorted(), "outermost first:\n{hover}");
 }

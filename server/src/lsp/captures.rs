@@ -35,7 +35,7 @@ pub fn read(paths: &[PathBuf]) -> anyhow::Result<Profile> {
     match problem {
         Some(error) if captures.is_empty() => Err(error),
         _ if captures.is_empty() => anyhow::bail!("nothing was recorded: the program did not start Python"),
-        _ => Ok(Profile::consuming(captures)),
+        _ => Ok(Profile::with_native_stacks(captures)),
     }
 }
 

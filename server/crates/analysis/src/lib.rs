@@ -28,9 +28,9 @@ pub use path::absolute;
 pub use profile::{
     AllocatorFigures, Beginning, Caller, Callers, End, FileFigures, Frame, FunctionFigures, Graph, GraphFile,
     GraphFunction, GraphNode, GraphSite, GraphThread, ImportFigures, LineFigures, LocationFigures,
-    ModuleFigures, NativeFunction, NativeModule, Origin, Process, Profile, ProjectLine, Run, Sample,
-    Selection, Session, SizeClass, StackFigures, StackList, Step, Summary, SummaryBy, SummaryRow, Symbols,
-    TableRow, ThreadFigures, Through,
+    ModuleFigures, NativeFunction, NativeModule, NativePart, Origin, Process, Profile, ProjectLine, Run,
+    Sample, Selection, Session, SizeClass, StackFigures, StackList, Step, Summary, SummaryBy, SummaryRow,
+    Symbols, TableRow, ThreadFigures, Through,
 };
 pub use size::{SizeError, Units, format_size, parse_size, written_size};
 pub use tree::{Tree, TreeId, TreeNode, TreeOptions, TreePlace};

@@ -2,9 +2,11 @@
 //!
 //! Figures stand in an aligned block of text: not every editor draws tables.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use heaphint_analysis::{Figure, Figures, Interval, StackFigures, Through};
+use heaphint_analysis::{Figure, Figures, Frame, Interval, NativePart, StackFigures, Through};
+use heaphint_symbols::{Folders, SymbolFiles};
 use lsp_types::{Hover, HoverContents, HoverParams, MarkupContent, Url};
 use tower_lsp::jsonrpc::Result;
 
@@ -16,8 +18,9 @@ use crate::lsp::wording;
 
 /// Stacks that are shown.
 const MAX_STACKS: usize = 3;
-/// Frames of a stack that are shown at each end.
+/// Frames of a stack that are shown at each end, and at the inner one of a stack with native frames.
 const MAX_FRAMES: usize = 6;
+const MAX_NATIVE_FRAMES: usize = 12;
 
 /// Handles the request.
 pub async fn hover(server: &Arc<Server>, params: &HoverParams) -> Result<Option<Hover>> {
@@ -156,8 +159,11 @@ impl<'a> Page<'a> {
             return Vec::new();
         }
         let mut blocks = vec![format!("Largest stacks through this line, by what {}:", measured(list.by))];
+        // A file is opened when a frame that is shown is in it.
+        let mut symbols = SymbolFiles::new(Folders::usual());
         for (i, stack) in list.stacks.iter().enumerate() {
-            blocks.push(self.stack(results, i + 1, stack));
+            let native = visible.native_part(stack, list.by, &mut symbols);
+            blocks.push(self.stack(results, i + 1, stack, native.as_ref()));
         }
         if list.left_out > 0 {
             blocks.push(format!("{} more stacks are smaller.", list.left_out));
@@ -165,19 +171,33 @@ impl<'a> Page<'a> {
         blocks
     }
 
-    /// A stack as a numbered list item with its frames below, outermost first.
-    fn stack(&self, results: &Results, number: usize, stack: &StackFigures<'_>) -> String {
-        let size = wording::size(stack.bytes, self.view.settings.units);
+    /// A stack as a numbered list item with its frames below, outermost first; with the native frames of its largest part.
+    fn stack(
+        &self,
+        results: &Results,
+        number: usize,
+        stack: &StackFigures<'_>,
+        native: Option<&NativePart<'_>>,
+    ) -> String {
+        let units = self.view.settings.units;
+        let size = wording::size(stack.bytes, units);
         let mut lines = vec![format!("{number}. {size} in {}", wording::allocations(stack.count))];
-        let frames = results.user_frames(&stack.frames);
+        if let Some(part) = native.filter(|part| part.bytes < stack.bytes)
+            && let Some(line) = lines.last_mut()
+        {
+            line.push_str(&format!("; native frames are those of {}", wording::size(part.bytes, units)));
+        }
+        let all = native.map_or_else(|| stack.frames.clone(), NativePart::frames);
+        let frames = results.user_frames(&all);
+        let inner = if native.is_some() { MAX_NATIVE_FRAMES } else { MAX_FRAMES };
         for (i, (frame, times)) in frames.iter().enumerate() {
-            if i >= MAX_FRAMES && i + MAX_FRAMES < frames.len() {
+            if i >= MAX_FRAMES && i + inner < frames.len() {
                 if i == MAX_FRAMES {
-                    lines.push(format!("   - … {} more frames", frames.len() - 2 * MAX_FRAMES));
+                    lines.push(format!("   - … {} more frames", frames.len() - MAX_FRAMES - inner));
                 }
                 continue;
             }
-            let place = self.place(frame.file, frame.line);
+            let place = self.place(frame);
             let times = if *times > 1 { format!(" ×{times}") } else { String::new() };
             lines.push(format!("   - {} {place}{times}", self.code(frame.qualname)));
         }
@@ -189,9 +209,18 @@ impl<'a> Page<'a> {
         lines.join("\n")
     }
 
-    /// `app.py:12`, with a link where there is a file.
-    fn place(&self, file: &str, line: u32) -> String {
-        let name = format!("{}:{line}", file.rsplit('/').next().unwrap_or(file));
+    /// `app.py:12`, with a link where there is a file. A native frame may have its library only, and its source may be on
+    /// another machine.
+    fn place(&self, frame: &Frame<'_>) -> String {
+        let Frame { file, line, is_native, .. } = *frame;
+        let last = file.rsplit('/').next().unwrap_or(file);
+        if line == 0 {
+            return self.code(last);
+        }
+        let name = format!("{last}:{line}");
+        if is_native && !Path::new(file).is_file() {
+            return self.code(&name);
+        }
         match Url::from_file_path(file) {
             Ok(uri) if self.markdown => format!("[{}]({uri}#L{line})", escaped(&name)),
             Ok(_) => format!("{file}:{line}"),

@@ -74,6 +74,7 @@ pub(super) fn profile(owner: impl AsRef<[Capture]>, mut symbols: Option<&mut dyn
         outside_python: Figures::default(),
         processes: captures.iter().map(Process::of).collect(),
         maxima: builder.maxima,
+        native_stacks: None,
     };
     // Counting takes as much memory again as the captures, when these are given away.
     drop(owner);
@@ -145,6 +146,7 @@ impl Builder {
         for site in &capture.sites {
             self.sites.push(Site {
                 node: node_id(site.stack),
+                stack: site.stack,
                 thread: ThreadId(first_thread.saturating_add(site.thread())),
                 allocator: site.allocator(),
                 figures: Figures {

@@ -10,6 +10,7 @@ mod imports;
 mod lines;
 mod modules;
 mod native;
+mod native_part;
 mod origin;
 mod overview;
 mod part;
@@ -28,12 +29,14 @@ use crate::Figures;
 
 pub use graph::{Graph, GraphFile, GraphFunction, GraphNode, GraphSite, GraphThread, Run};
 use lines::Maxima;
+use native_part::NativeStacks;
 
 pub use callers::{Caller, Callers, Step};
 pub use imports::ImportFigures;
 pub use lines::{FileFigures, FunctionFigures, LineFigures};
 pub use modules::ModuleFigures;
 pub use native::{NativeFunction, NativeModule, Symbols};
+pub use native_part::NativePart;
 pub use origin::Origin;
 pub use overview::{AllocatorFigures, LocationFigures, ProjectLine, SizeClass, ThreadFigures};
 pub use processes::{Beginning, End, Process};
@@ -111,6 +114,8 @@ pub(crate) struct Node {
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pub(crate) node: NodeId,
+    /// Its stack as the capture of its process numbers it.
+    pub(crate) stack: u32,
     pub(crate) thread: ThreadId,
     /// `None` for one that a newer tracer knows.
     pub(crate) allocator: Option<Allocator>,
@@ -152,6 +157,8 @@ pub struct Profile {
     processes: Vec<Process>,
     /// The recorded maxima of each process.
     maxima: Vec<Maxima>,
+    /// For native frames of stacks that do not have them; see [`Profile::with_native_stacks`].
+    native_stacks: Option<NativeStacks>,
 }
 
 impl Profile {
@@ -172,6 +179,13 @@ impl Profile {
     #[must_use]
     pub fn consuming(captures: Vec<Capture>) -> Self {
         build::profile(captures, None)
+    }
+
+    /// The same, which keeps what [`Self::native_part`] needs.
+    #[must_use]
+    pub fn with_native_stacks(captures: Vec<Capture>) -> Self {
+        let native_stacks = NativeStacks::of(&captures);
+        Self { native_stacks, ..Self::consuming(captures) }
     }
 
     /// The same, with the native frames of captures that have them between the Python frames. Lines of Python have the
@@ -215,6 +229,7 @@ impl Profile {
             outside_python: self.outside_python,
             processes: self.processes.clone(),
             maxima: self.maxima.clone(),
+            native_stacks: None,
         }
     }
 

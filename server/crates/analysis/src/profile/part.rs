@@ -42,6 +42,7 @@ impl Profile {
             outside_python: Figures::default(),
             processes: self.processes.clone(),
             maxima: self.maxima.clone(),
+            native_stacks: self.native_stacks.clone(),
         };
         part.count_lines(&maxima);
         // Other processes and threads may have been where this part never was.

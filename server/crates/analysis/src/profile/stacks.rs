@@ -78,6 +78,7 @@ pub struct StackFigures<'a> {
     pub threads: Vec<String>,
     /// How the memory was asked for, the one with most first. Allocators of a newer tracer are left out.
     pub allocators: Vec<Allocator>,
+    pub(crate) node: NodeId,
 }
 
 /// The stacks that allocated most, the largest first.
@@ -206,7 +207,7 @@ impl Profile {
                     }
                 }
                 let (bytes, count) = (group.sum.bytes(figure), group.sum.count(figure).unwrap_or_default());
-                Some(StackFigures { frames: self.frames(node), bytes, count, threads, allocators })
+                Some(StackFigures { frames: self.frames(node), bytes, count, threads, allocators, node })
             })
             .collect();
         StackList { by: figure, counts, stacks, left_out }
