@@ -36,9 +36,10 @@ pub fn apply(file: &CaptureFile, events: &mut Ordered<'_>, log: &mut EventLog, n
 struct Application<'a> {
     file: &'a CaptureFile,
     journal: Transaction,
-    /// Sites and places that are in the journal, at the place of their low bits; plus one.
+    /// Sites, places and sets that are in the journal, at the place of their low bits; plus one.
     saved_sites: [u32; SAVED],
     saved_places: [u32; SAVED],
+    saved_sets: [u32; SAVED],
     /// The current set; what is pending there stands in `totals`.
     set: u32,
     totals: Totals,
@@ -56,6 +57,7 @@ impl<'a> Application<'a> {
             journal: file.transaction(),
             saved_sites: [0; SAVED],
             saved_places: [0; SAVED],
+            saved_sets: [0; SAVED],
             set: header.current_set,
             totals: Totals::new(&header, Pending::default()),
             large_sites: file.large_sites.len(),
@@ -96,6 +98,7 @@ impl<'a> Application<'a> {
             self.commit(events);
             self.saved_sites = [0; SAVED];
             self.saved_places = [0; SAVED];
+            self.saved_sets = [0; SAVED];
             self.save_totals();
         }
     }
@@ -105,7 +108,9 @@ impl<'a> Application<'a> {
         let file = self.file;
         let Some(mut event) = events.next(file) else { return false };
         let id = event.site();
-        let record = file.sites.get(id);
+        // SAFETY: the record exists, the recorder's lock makes this thread the only one here, and nothing changes it before it
+        // is put back. Of one that is outgrown most is not even looked at.
+        let record = unsafe { &*file.sites.at(id) };
         let large = record.large().map(|index| (index, file.large_sites.at(index)));
         let set = match large {
             // SAFETY: what a record refers to exists, and the recorder's lock makes this thread the only one here.
@@ -141,15 +146,13 @@ impl<'a> Application<'a> {
                 &mut small
             }
         };
-        let mut totals = self.totals;
         loop {
             log.append(|| event.logged(site.allocator(), events.thread(file)));
-            totals.apply(site, place.as_deref_mut(), event.change(), now_ms, crash_point);
+            self.totals.apply(site, place.as_deref_mut(), event.change(), now_ms, crash_point);
             events.take(&event);
             let Some(next) = events.next_of_area(file).filter(|next| next.site() == id) else { break };
             event = next;
         }
-        self.totals = totals;
         if large.is_none() {
             self.put_site(id, site);
         }
@@ -225,7 +228,9 @@ impl<'a> Application<'a> {
     }
 
     fn enter(&mut self, set: u32) {
-        let [sum, max] = self.journal.save(self.file.sets.pair(set, PENDING));
+        let pair = self.file.sets.pair(set, PENDING);
+        let is_first = is_first(&mut self.saved_sets, set);
+        let [sum, max] = if is_first { self.journal.save(pair) } else { pair.load() };
         self.totals.pending = Pending { sum: sum as i64, max: max as i64 };
         self.set = set;
     }

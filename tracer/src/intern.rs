@@ -98,6 +98,24 @@ struct Location {
 }
 
 const LOCATIONS: usize = 8192;
+
+/// A code object that was asked for lately: what it is called, and how far its line table has been read.
+#[derive(Clone, Copy)]
+struct Described {
+    code_object: usize,
+    cursor: python::Cursor,
+    stamp: u32,
+    /// Index of a [`Code`], plus one; 0 of an empty place.
+    code: u32,
+}
+
+impl Described {
+    const NONE: Self = Self { code_object: 0, cursor: python::Cursor::START, stamp: 0, code: 0 };
+}
+
+/// Modules that are being imported, and what they call.
+const DESCRIBED: usize = 64;
+
 const FIRST_STEPS: usize = 4096;
 const MOST_STEPS: usize = 1 << 15;
 
@@ -116,6 +134,7 @@ pub struct Interner {
     folds: Folds,
     steps: Steps,
     locations: Array<Location>,
+    lately: [Described; DESCRIBED],
     project: Text,
     directory_in_project: bool,
     described: python::CodeText,
@@ -159,6 +178,7 @@ impl Interner {
             folds: Folds::new(),
             steps: Steps::new(),
             locations: Array::new(),
+            lately: [Described::NONE; DESCRIBED],
             project: Text { offset: 0, len: 0 },
             directory_in_project: false,
             described: python::CodeText::new(),
@@ -267,12 +287,21 @@ impl Interner {
         {
             return Ok((known.code, known.line));
         }
-        // SAFETY: the code object is alive: a frame of the calling thread runs it.
-        let line = unsafe {
-            python::describe(raw.code, &mut self.described);
-            python::line(raw.code, raw.words().instruction)
+        let place = hash(raw.code as u64, 0) as usize % DESCRIBED;
+        let described = self.lately.get(place).copied().unwrap_or(Described::NONE);
+        let known = described.code != 0 && described.code_object == raw.code && described.stamp == stamp;
+        let (code, mut cursor) = if known {
+            (described.code - 1, described.cursor)
+        } else {
+            // SAFETY: the code object is alive: a frame of the calling thread runs it.
+            unsafe { python::describe(raw.code, &mut self.described) };
+            (self.code(file)?, python::Cursor::START)
         };
-        let code = self.code(file)?;
+        // SAFETY: as above, and the cursor is of this object, or there was a death at its place.
+        let line = unsafe { python::line(raw.code, raw.words().instruction, &mut cursor) };
+        if let Some(described) = self.lately.get_mut(place) {
+            *described = Described { code_object: raw.code, cursor, stamp, code: code + 1 };
+        }
         if let Some(location) = self.locations.as_mut_slice().get_mut(at) {
             *location =
                 Location { code_object: raw.code, instruction: raw.instruction, code, line, stamp, valid: 1 };

@@ -101,12 +101,16 @@ impl Sampler {
     /// Decides about an allocation of the thread.
     #[inline]
     pub fn choose(&mut self, bytes: usize, allocator: Allocator) -> Choice {
+        let every = EVERY.load(Ordering::Relaxed);
+        if every == 0 {
+            return Choice::Record(bytes as u64);
+        }
         if matches!(allocator, Allocator::Mmap | Allocator::Mremap) {
             return self.choose_mapping(bytes);
         }
         // Sizes are below half of the address space.
         self.left -= bytes.max(1) as i64;
-        if self.left >= 0 { Choice::Skip } else { self.look(bytes) }
+        if self.left >= 0 { Choice::Skip } else { self.look(bytes, every) }
     }
 
     #[cold]
@@ -120,12 +124,7 @@ impl Sampler {
     }
 
     #[inline(never)]
-    fn look(&mut self, bytes: usize) -> Choice {
-        let every = EVERY.load(Ordering::Relaxed);
-        if every == 0 {
-            self.left = -1;
-            return Choice::Record(bytes as u64);
-        }
+    fn look(&mut self, bytes: usize, every: u32) -> Choice {
         if self.state == 0 {
             self.state = seed();
             self.held = Some(self.distance(every));

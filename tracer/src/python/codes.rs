@@ -7,7 +7,7 @@ use core::slice;
 
 use super::frames::{Frame, FrameWords, is_shim};
 use super::interpreter::Interpreter;
-use super::lines;
+use super::lines::{self, Cursor};
 use super::memory::{byte, int, word};
 use super::text::Utf8Buffer;
 use super::versions::Instructions;
@@ -99,8 +99,13 @@ pub(super) fn byte_offset(interpreter: &Interpreter, code: usize, instruction: u
 ///
 /// # Safety
 ///
-/// `code` must be a live code object.
-pub(super) unsafe fn line_at(interpreter: &Interpreter, code: usize, offset: i64) -> u32 {
+/// `code` must be a live code object; the cursor is a new one, or one of that object.
+pub(super) unsafe fn line_at(
+    interpreter: &Interpreter,
+    code: usize,
+    offset: i64,
+    cursor: &mut Cursor,
+) -> u32 {
     let layout = &interpreter.layout.code;
     // SAFETY: a code object points to a `bytes` with its line table; both are alive.
     let (table, first_line) = unsafe {
@@ -109,26 +114,32 @@ pub(super) unsafe fn line_at(interpreter: &Interpreter, code: usize, offset: i64
         let content = slice::from_raw_parts((bytes + BYTES_CONTENT) as *const u8, length);
         (content, int(code, layout.first_line))
     };
-    let narrow = i32::try_from(offset).unwrap_or(i32::MAX);
-    match layout.instructions {
-        Instructions::ByteIndex => lines::in_lnotab(table, first_line, narrow),
-        Instructions::UnitIndex => lines::in_ranges(table, first_line, narrow),
-        Instructions::Pointer { .. } => lines::in_locations(table, first_line, offset),
-    }
+    let line = match layout.instructions {
+        Instructions::ByteIndex => lines::in_lnotab,
+        Instructions::UnitIndex => lines::in_ranges,
+        Instructions::Pointer { .. } => lines::in_locations,
+    };
+    line(table, first_line, offset, cursor)
 }
 
 /// The line of an instruction; 0 if it has none or the code object is being destroyed.
 ///
 /// # Safety
 ///
-/// Both words must come from one frame of the calling thread that is alive.
-pub(super) unsafe fn line(interpreter: &Interpreter, code: usize, instruction: usize) -> u32 {
+/// Both words must come from one frame of the calling thread that is alive; the cursor is a new one, or one of that code
+/// object.
+pub(super) unsafe fn line(
+    interpreter: &Interpreter,
+    code: usize,
+    instruction: usize,
+    cursor: &mut Cursor,
+) -> u32 {
     // SAFETY: the code object is alive if `is_alive` says so.
     unsafe {
         if !is_alive(interpreter, code) {
             return 0;
         }
-        line_at(interpreter, code, byte_offset(interpreter, code, instruction))
+        line_at(interpreter, code, byte_offset(interpreter, code, instruction), cursor)
     }
 }
 

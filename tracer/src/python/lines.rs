@@ -3,44 +3,72 @@
 //! Pure functions over bytes, one per form that CPython has had since 3.9. A table that ends early gives no line; it
 //! can never be read past its end.
 
+/// How far a table has been read: to the entry of the instruction that was asked for last. A program asks for the lines of
+/// its code one after the other, and each answer begins where the last one ended. All zeros is the table's start.
+#[derive(Clone, Copy, Default)]
+pub struct Cursor {
+    /// Where the entry begins in the table, and its first instruction in the byte code.
+    position: usize,
+    start: i64,
+    /// The line before the entry, less the first one.
+    line: i32,
+}
+
+impl Cursor {
+    pub const START: Self = Self { position: 0, start: 0, line: 0 };
+
+    /// Goes back to the start of the table when it has gone past an instruction.
+    fn seek(&mut self, offset: i64) {
+        if offset < self.start {
+            *self = Self::START;
+        }
+    }
+
+    /// Goes to the next entry.
+    fn advance(&mut self, position: usize, start: i64, line_delta: i32) {
+        *self = Self { position, start, line: self.line.saturating_add(line_delta) };
+    }
+
+    /// The line so many lines behind the entry before.
+    fn line(&self, first_line: i32, line_delta: i32) -> u32 {
+        let line = first_line.saturating_add(self.line.saturating_add(line_delta));
+        u32::try_from(line).unwrap_or(0)
+    }
+
+    fn pair(&self, table: &[u8]) -> Option<(i64, i8)> {
+        let pair = table.get(self.position..)?.first_chunk::<2>()?;
+        Some((self.start.saturating_add(pair[0].into()), pair[1] as i8))
+    }
+}
+
 /// 3.9, `co_lnotab`: pairs of (bytes of code, signed line delta).
 ///
 /// `offset` is in bytes of code; negative means before the first instruction. 0 = no line.
-pub fn in_lnotab(table: &[u8], first_line: i32, offset: i32) -> u32 {
-    let mut line = first_line;
-    let mut start = 0_i32;
-    for pair in table.chunks_exact(2) {
-        let [length, delta] = *pair else { break };
-        start = start.saturating_add(i32::from(length));
-        if start > offset {
-            break;
-        }
-        line = line.saturating_add(i32::from(delta as i8));
+pub fn in_lnotab(table: &[u8], first_line: i32, offset: i64, cursor: &mut Cursor) -> u32 {
+    cursor.seek(offset);
+    while let Some((end, delta)) = cursor.pair(table).filter(|(end, _)| *end <= offset) {
+        cursor.advance(cursor.position + 2, end, delta.into());
     }
-    u32::try_from(line).unwrap_or(0)
+    cursor.line(first_line, 0)
 }
 
 /// 3.10, `co_linetable`: pairs of (bytes of code, signed line delta), where a delta of -128 marks code without a line.
 ///
 /// `offset` is in bytes of code; negative means before the first instruction. 0 = no line.
-pub fn in_ranges(table: &[u8], first_line: i32, offset: i32) -> u32 {
+pub fn in_ranges(table: &[u8], first_line: i32, offset: i64, cursor: &mut Cursor) -> u32 {
     /// Code that belongs to no line.
     const NO_LINE: i8 = -128;
     if offset < 0 {
         return u32::try_from(first_line).unwrap_or(0);
     }
-    let mut line = first_line;
-    let mut end = 0_i32;
-    for pair in table.chunks_exact(2) {
-        let [length, delta] = *pair else { break };
-        let delta = delta as i8;
-        if delta != NO_LINE {
-            line = line.saturating_add(i32::from(delta));
-        }
-        end = end.saturating_add(i32::from(length));
+    cursor.seek(offset);
+    while let Some((end, delta)) = cursor.pair(table) {
+        let has_line = delta != NO_LINE;
+        let delta = if has_line { delta.into() } else { 0 };
         if offset < end {
-            return if delta == NO_LINE { 0 } else { u32::try_from(line).unwrap_or(0) };
+            return if has_line { cursor.line(first_line, delta) } else { 0 };
         }
+        cursor.advance(cursor.position + 2, end, delta);
     }
     0
 }
@@ -48,7 +76,7 @@ pub fn in_ranges(table: &[u8], first_line: i32, offset: i32) -> u32 {
 /// 3.11 and later, `co_linetable`: a location table. Entries begin with a byte whose highest bit is set.
 ///
 /// `offset` is in bytes of code; negative means before the first instruction. 0 = no line.
-pub fn in_locations(table: &[u8], first_line: i32, offset: i64) -> u32 {
+pub fn in_locations(table: &[u8], first_line: i32, offset: i64, cursor: &mut Cursor) -> u32 {
     /// Kinds of entries, see `Objects/locations.md` in CPython's sources.
     const NO_LOCATION: u8 = 15;
     const LONG: u8 = 14;
@@ -57,26 +85,25 @@ pub fn in_locations(table: &[u8], first_line: i32, offset: i64) -> u32 {
     if offset < 0 {
         return u32::try_from(first_line).unwrap_or(0);
     }
-    let mut line = first_line;
-    let mut end = 0_i64;
-    let mut position = 0;
-    while let Some(&head) = table.get(position) {
-        position += 1;
+    cursor.seek(offset);
+    while let Some(&head) = table.get(cursor.position) {
+        let mut next = cursor.position + 1;
         let kind = (head >> 3) & 15;
-        match kind {
-            LONG | NO_COLUMNS => line = line.saturating_add(signed_varint(table, position)),
+        let delta = match kind {
+            LONG | NO_COLUMNS => signed_varint(table, next),
             // One-line entries give the delta in their kind: 10, 11 or 12.
-            ONE_LINE.. if kind != NO_LOCATION => line = line.saturating_add(i32::from(kind - ONE_LINE)),
-            _ => {}
-        }
+            ONE_LINE.. if kind != NO_LOCATION => i32::from(kind - ONE_LINE),
+            _ => 0,
+        };
         // An entry is for 1 to 8 code units of two bytes.
-        end += i64::from(head & 7) * 2 + 2;
+        let end = cursor.start.saturating_add(i64::from(head & 7) * 2 + 2);
         if offset < end {
-            return if kind == NO_LOCATION { 0 } else { u32::try_from(line).unwrap_or(0) };
+            return if kind == NO_LOCATION { 0 } else { cursor.line(first_line, delta) };
         }
-        while table.get(position).is_some_and(|byte| byte & 0x80 == 0) {
-            position += 1;
+        while table.get(next).is_some_and(|byte| byte & 0x80 == 0) {
+            next += 1;
         }
+        cursor.advance(next, end, delta);
     }
     0
 }
@@ -128,14 +155,22 @@ mod tests {
         text.lines().filter(|line| !line.starts_with('#')).map(fixture).collect()
     }
 
-    fn check(text: &str, line: impl Fn(&[u8], i32, i32) -> u32) {
+    fn check(text: &str, line: impl Fn(&[u8], i32, i64, &mut Cursor) -> u32) {
         let fixtures = fixtures(text);
         assert!(fixtures.len() > 20);
         for (number, fixture) in fixtures.iter().enumerate() {
-            for offset in (-2..fixture.length).step_by(2) {
-                let expected = fixture.runs.iter().rev().find(|run| run.0 <= offset).unwrap().1;
-                let found = line(&fixture.table, fixture.first_line, offset);
-                assert_eq!(found, expected, "function {number}, offset {offset}");
+            // One that goes on forwards, one that jumps to and fro, and a new one for each.
+            let (mut forwards, mut jumping) = (Cursor::START, Cursor::START);
+            let offsets = (-2..fixture.length).step_by(2);
+            for (offset, other) in offsets.clone().zip(offsets.rev()) {
+                let expected = |offset| fixture.runs.iter().rev().find(|run| run.0 <= offset).unwrap().1;
+                let found = |offset: i32, cursor: &mut Cursor| {
+                    line(&fixture.table, fixture.first_line, offset.into(), cursor)
+                };
+                for cursor in [&mut forwards, &mut jumping, &mut Cursor::default()] {
+                    assert_eq!(found(offset, cursor), expected(offset), "function {number}, offset {offset}");
+                }
+                assert_eq!(found(other, &mut jumping), expected(other), "function {number}, offset {other}");
             }
         }
     }
@@ -152,17 +187,17 @@ mod tests {
 
     #[test]
     fn python_3_11() {
-        check(include_str!("line_tables/3.11.txt"), |table, first, at| in_locations(table, first, at.into()));
+        check(include_str!("line_tables/3.11.txt"), in_locations);
     }
 
     #[test]
     fn python_3_12() {
-        check(include_str!("line_tables/3.12.txt"), |table, first, at| in_locations(table, first, at.into()));
+        check(include_str!("line_tables/3.12.txt"), in_locations);
     }
 
     #[test]
     fn python_3_13() {
-        check(include_str!("line_tables/3.13.txt"), |table, first, at| in_locations(table, first, at.into()));
+        check(include_str!("line_tables/3.13.txt"), in_locations);
     }
 
     /// Any bytes: the decoders end, and a cut table says the same as the whole one for the part that is there.
@@ -177,17 +212,19 @@ mod tests {
         };
         for _ in 0..2000 {
             let table: Vec<u8> = (0..random() % 64).map(|_| random()).collect();
-            for offset in [i32::MIN, -1, 0, 1, 2, 17, 300, i32::MAX] {
-                in_lnotab(&table, i32::MAX, offset);
-                in_ranges(&table, i32::MAX, offset);
-                in_locations(&table, i32::MAX, offset.into());
+            for offset in [i64::MIN, -1, 0, 1, 2, 17, 300, i64::MAX] {
+                for line in [in_lnotab, in_ranges, in_locations] {
+                    let mut cursor = Cursor::START;
+                    let first = line(&table, i32::MAX, offset, &mut cursor);
+                    assert_eq!(line(&table, i32::MAX, offset, &mut cursor), first);
+                }
             }
         }
         let fixtures = fixtures(include_str!("line_tables/3.12.txt"));
         for fixture in &fixtures {
             let half = &fixture.table[..fixture.table.len() / 2];
-            let whole = in_locations(&fixture.table, fixture.first_line, 0);
-            assert!(half.len() < 8 || in_locations(half, fixture.first_line, 0) == whole);
+            let line = |table| in_locations(table, fixture.first_line, 0, &mut Cursor::default());
+            assert!(half.len() < 8 || line(half) == line(&fixture.table));
         }
     }
 }

@@ -35,6 +35,7 @@ pub use codes::{CodeText, Visibility};
 pub use deaths::Watcher;
 pub use frames::{ENTERED, Frame, FrameReader, FrameWords, WalkStart};
 use interpreter::{Interpreter, MainInterpreterFunction};
+pub use lines::Cursor;
 pub use markers::{Marker, Marking};
 pub use once::Once;
 pub use versions::Version;
@@ -274,15 +275,16 @@ pub unsafe fn describe(code: usize, out: &mut CodeText) {
     }
 }
 
-/// The line of an instruction; 0 if it has none. Decodes the line table from its start.
+/// The line of an instruction; 0 if it has none. Decodes the line table from the cursor on.
 ///
 /// # Safety
 ///
-/// Both words must come from one frame of the calling thread that is alive.
-pub unsafe fn line(code: usize, instruction: usize) -> u32 {
+/// Both words must come from one frame of the calling thread that is alive; the cursor is a new one, or one of that code
+/// object.
+pub unsafe fn line(code: usize, instruction: usize, cursor: &mut Cursor) -> u32 {
     match proven() {
         // SAFETY: the same conditions.
-        Some(interpreter) => unsafe { codes::line(interpreter, code, instruction) },
+        Some(interpreter) => unsafe { codes::line(interpreter, code, instruction, cursor) },
         None => 0,
     }
 }

@@ -67,7 +67,7 @@ pub unsafe extern "C" fn heaphint_oracle_walk(out: *mut Entry, capacity: usize) 
         if count < capacity && unsafe { super::visibility(frame, words) }.is_shown {
             // SAFETY: there is room, and the words come from one frame.
             unsafe {
-                let line = super::line(words.code, words.instruction) as usize;
+                let line = super::line(words.code, words.instruction, &mut super::Cursor::default()) as usize;
                 out.add(count).write(Entry { code: words.code, line });
             }
             count += 1;

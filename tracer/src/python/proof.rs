@@ -14,6 +14,7 @@ use super::codes::{self, CodeText, NAME_BYTES};
 use super::frames::{self, Frame, FrameReader, FrameWords};
 use super::instances;
 use super::interpreter::{Function, Interpreter, MethodDefinition, Object};
+use super::lines::Cursor;
 use super::markers::Marking;
 use super::memory::{int, is_mapped, word};
 use super::versions::Instructions;
@@ -324,7 +325,8 @@ unsafe fn compare_frame(
         (offset.max(-1) == their_offset || (offset < 0 && their_offset < 0)).then_some(())?;
         for at in (0..MOST_CODE_BYTES).step_by(2).chain([offset]) {
             let line = (functions.line_at)(code.object, c_int::try_from(at).ok()?);
-            (codes::line_at(interpreter, words.code, at) == u32::try_from(line).unwrap_or(0)).then_some(())?;
+            let found = codes::line_at(interpreter, words.code, at, &mut Cursor::default());
+            (found == u32::try_from(line).unwrap_or(0)).then_some(())?;
         }
 
         (!codes::is_incomplete(interpreter, frame, words)).then_some(())?;
