@@ -4,8 +4,9 @@
     python tests/bench/bench.py --heaphint target/release/heaphint
 
 A cell is CPU time divided by that of the untraced run of the same round, the median of all rounds.
-Variants run in turns on one core. CPU time is user and system time of the process and of all that it
-waited for: the cost of starting heaphint or Memray is in it.
+Variants run in turns on one core, each round with an environment of another length. CPU time is
+user and system time of the process and of all that it waited for: the cost of starting heaphint or
+Memray is in it.
 
 Memray's rows need an interpreter that can import memray; a workload that needs a library which the
 interpreter has not, and a mode that this build of heaphint has not, are left out and named.
