@@ -148,9 +148,20 @@ impl<'a> Application<'a> {
         };
         loop {
             log.append(|| event.logged(site.allocator(), events.thread(file)));
-            self.totals.apply(site, place.as_deref_mut(), event.change(), now_ms, crash_point);
             events.take(&event);
-            let Some(next) = events.next_of_area(file).filter(|next| next.site() == id) else { break };
+            let mut next = events.next_of_area(file).filter(|next| next.site() == id);
+            let pair = next.filter(|second| {
+                let changes = [event.change(), second.change()];
+                self.totals.apply_pair(site, place.as_deref_mut(), changes, crash_point)
+            });
+            if let Some(second) = pair {
+                log.append(|| second.logged(site.allocator(), events.thread(file)));
+                events.take(&second);
+                next = events.next_of_area(file).filter(|next| next.site() == id);
+            } else {
+                self.totals.apply(site, place.as_deref_mut(), event.change(), now_ms, crash_point);
+            }
+            let Some(next) = next else { break };
             event = next;
         }
         if large.is_none() {

@@ -109,10 +109,6 @@ struct Described {
     code: u32,
 }
 
-impl Described {
-    const NONE: Self = Self { code_object: 0, cursor: python::Cursor::START, stamp: 0, code: 0 };
-}
-
 /// Modules that are being imported, and what they call.
 const DESCRIBED: usize = 64;
 
@@ -134,10 +130,11 @@ pub struct Interner {
     folds: Folds,
     steps: Steps,
     locations: Array<Location>,
-    lately: [Described; DESCRIBED],
+    lately: Array<Described>,
     project: Text,
     directory_in_project: bool,
-    described: python::CodeText,
+    /// One, for what is read of a code object: too much for a thread's stack.
+    described: Array<python::CodeText>,
 }
 
 /// Texts of the capture, each once.
@@ -178,10 +175,10 @@ impl Interner {
             folds: Folds::new(),
             steps: Steps::new(),
             locations: Array::new(),
-            lately: [Described::NONE; DESCRIBED],
+            lately: Array::new(),
             project: Text { offset: 0, len: 0 },
             directory_in_project: false,
-            described: python::CodeText::new(),
+            described: Array::new(),
         }
     }
 
@@ -275,8 +272,12 @@ impl Interner {
     fn location(&mut self, file: &mut CaptureFile, raw: &RawFrame) -> Result<(u32, u32), Problem> {
         let stamp = death_stamp(raw.code);
         if self.locations.len() == 0 {
-            // SAFETY: a zeroed location is not valid, which is a state of it.
-            self.locations = unsafe { Array::zeroed(LOCATIONS) }.ok_or(NO_MEMORY)?;
+            // SAFETY: a zeroed location is not valid, and a zeroed text is empty: both are states of theirs.
+            unsafe {
+                self.locations = Array::zeroed(LOCATIONS).ok_or(NO_MEMORY)?;
+                self.lately = Array::zeroed(DESCRIBED).ok_or(NO_MEMORY)?;
+                self.described = Array::zeroed(1).ok_or(NO_MEMORY)?;
+            }
         }
         let at = hash(raw.code as u64, raw.instruction as u64) as usize % LOCATIONS;
         if let Some(known) = self.locations.as_slice().get(at)
@@ -288,18 +289,19 @@ impl Interner {
             return Ok((known.code, known.line));
         }
         let place = hash(raw.code as u64, 0) as usize % DESCRIBED;
-        let described = self.lately.get(place).copied().unwrap_or(Described::NONE);
+        let described = self.lately.as_slice().get(place).copied().ok_or(NO_MEMORY)?;
         let known = described.code != 0 && described.code_object == raw.code && described.stamp == stamp;
         let (code, mut cursor) = if known {
             (described.code - 1, described.cursor)
         } else {
+            let text = self.described.as_mut_slice().first_mut().ok_or(NO_MEMORY)?;
             // SAFETY: the code object is alive: a frame of the calling thread runs it.
-            unsafe { python::describe(raw.code, &mut self.described) };
-            (self.code(file)?, python::Cursor::START)
+            unsafe { python::describe(raw.code, text) };
+            (self.code(file)?, python::Cursor::default())
         };
         // SAFETY: as above, and the cursor is of this object, or there was a death at its place.
         let line = unsafe { python::line(raw.code, raw.words().instruction, &mut cursor) };
-        if let Some(described) = self.lately.get_mut(place) {
+        if let Some(described) = self.lately.as_mut_slice().get_mut(place) {
             *described = Described { code_object: raw.code, cursor, stamp, code: code + 1 };
         }
         if let Some(location) = self.locations.as_mut_slice().get_mut(at) {
@@ -309,12 +311,13 @@ impl Interner {
         Ok((code, line))
     }
 
-    /// The id of the function that `self.described` holds.
+    /// The id of the function that `self.described` tells of.
     fn code(&mut self, file: &mut CaptureFile) -> Result<u32, Problem> {
-        let name = self.texts.get(file, self.described.name.as_bytes())?;
-        let path = self.texts.get(file, self.described.file.as_bytes())?;
-        let first_line = self.described.first_line;
-        let in_project = u32::from(self.is_in_project(file, self.described.file.as_bytes()));
+        let described = self.described.as_slice().first().ok_or(NO_MEMORY)?;
+        let name = self.texts.get(file, described.name.as_bytes())?;
+        let path = self.texts.get(file, described.file.as_bytes())?;
+        let first_line = described.first_line;
+        let in_project = u32::from(self.is_in_project(file, described.file.as_bytes()));
         let code = Code { name, file: path, first_line, in_project };
         let hash_of =
             |code: &Code| hash(text_word(code.name), text_word(code.file) ^ u64::from(code.first_line) << 40);

@@ -27,6 +27,7 @@ const BYTES_CONTENT: usize = 32;
 const OWNED_BY_GENERATOR: u8 = 1;
 
 /// What people call a code object.
+#[derive(Clone, Copy)]
 pub struct CodeText {
     /// The qualified name; before 3.11 the plain one.
     pub name: Utf8Buffer<NAME_BYTES>,

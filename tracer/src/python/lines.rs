@@ -15,12 +15,10 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    pub const START: Self = Self { position: 0, start: 0, line: 0 };
-
     /// Goes back to the start of the table when it has gone past an instruction.
     fn seek(&mut self, offset: i64) {
         if offset < self.start {
-            *self = Self::START;
+            *self = Self::default();
         }
     }
 
@@ -160,7 +158,7 @@ mod tests {
         assert!(fixtures.len() > 20);
         for (number, fixture) in fixtures.iter().enumerate() {
             // One that goes on forwards, one that jumps to and fro, and a new one for each.
-            let (mut forwards, mut jumping) = (Cursor::START, Cursor::START);
+            let (mut forwards, mut jumping) = (Cursor::default(), Cursor::default());
             let offsets = (-2..fixture.length).step_by(2);
             for (offset, other) in offsets.clone().zip(offsets.rev()) {
                 let expected = |offset| fixture.runs.iter().rev().find(|run| run.0 <= offset).unwrap().1;
@@ -214,7 +212,7 @@ mod tests {
             let table: Vec<u8> = (0..random() % 64).map(|_| random()).collect();
             for offset in [i64::MIN, -1, 0, 1, 2, 17, 300, i64::MAX] {
                 for line in [in_lnotab, in_ranges, in_locations] {
-                    let mut cursor = Cursor::START;
+                    let mut cursor = Cursor::default();
                     let first = line(&table, i32::MAX, offset, &mut cursor);
                     assert_eq!(line(&table, i32::MAX, offset, &mut cursor), first);
                 }

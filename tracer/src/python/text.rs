@@ -12,6 +12,7 @@ const LENGTH: usize = 16;
 const STATE: usize = 32;
 
 /// A stretch of UTF-8 in a buffer of `N` bytes; what does not fit is cut at a character.
+#[derive(Clone, Copy)]
 pub struct Utf8Buffer<const N: usize> {
     bytes: [u8; N],
     length: usize,
