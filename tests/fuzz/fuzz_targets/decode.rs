@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
-use heaphint_format::{Capture, FIXED_BYTES, Unlogged};
+use heaphint_format::{Capture, ENTERED, FIXED_BYTES, NATIVE_STACK, Unlogged};
 use heaphint_fuzz::{Damage, Program, with_head};
 use libfuzzer_sys::fuzz_target;
 
@@ -72,8 +72,15 @@ fuzz_target!(|input: Input<'_>| {
     if let Ok(capture) = Capture::read(&bytes) {
         // What the reader promises of every capture that it gives.
         for (i, stack) in capture.stacks.iter().enumerate() {
-            assert!((stack.parent as usize) < i.max(1) && (stack.code as usize) < capture.codes.len());
+            assert!((stack.parent as usize) < i.max(1));
+            if stack.code == NATIVE_STACK {
+                assert!(((stack.line & !ENTERED) as usize) < capture.native_frames.len());
+                continue;
+            }
             capture.text(capture.codes[stack.code as usize].name);
+        }
+        for (i, frame) in capture.native_frames.iter().enumerate().skip(1) {
+            assert!((frame.parent as usize) < i);
         }
         for site in &capture.sites {
             assert!((site.stack as usize) < capture.stacks.len());

@@ -1,5 +1,7 @@
 //! What the fuzz targets share: a bound on memory, and bytes that are nearly a capture.
 
+pub mod rows;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
