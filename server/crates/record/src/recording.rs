@@ -95,6 +95,9 @@ impl Recording {
     pub fn events(self, mut event: impl FnMut(Event)) -> Result<Ending, Error> {
         let sites = self.capture.sites.len();
         let is_finished = self.capture.header.status == Status::Finished as u32;
+        let keeps_addresses = self.capture.header.has(Mode::Addresses);
+        // The log has addresses, because that is how its rows know each other. Nobody has asked to keep them.
+        let mut event = |next: Event| event(if keeps_addresses { next } else { next.without_address() });
         let is_whole = match self.source {
             Source::Compact(file) => {
                 let mut reader = BufReader::with_capacity(1 << 18, (self.watch)(file));
@@ -314,6 +317,13 @@ pub fn pack(
 }
 
 impl Event {
+    fn without_address(mut self) -> Self {
+        if let Self::Allocated { address, .. } | Self::Unmapped { address, .. } = &mut self {
+            *address = 0;
+        }
+        self
+    }
+
     /// Whether it is of one of so many sites.
     pub(crate) fn is_of(&self, sites: u32) -> bool {
         !matches!(self, Self::Allocated { site, .. } if *site >= sites)
