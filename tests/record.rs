@@ -129,8 +129,13 @@ fn playground() -> Playground {
 }
 
 fn start(playground: &Playground, script: &str, arguments: &[&str]) -> Child {
+    start_with(playground, &[], script, arguments)
+}
+
+/// The same, with further options of heaphint.
+fn start_with(playground: &Playground, options: &[&str], script: &str, arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_heaphint"));
-    command.args(["run", "--record", "-q", "-o"]).arg(playground.path("%p.heaphint"));
+    command.args(["run", "--record", "-q", "-o"]).arg(playground.path("%p.heaphint")).args(options);
     command.arg("--python").arg(&Interpreter::default().path).arg(playground.path(script)).args(arguments);
     command.stdin(Stdio::null()).spawn().expect("heaphint starts")
 }
@@ -185,11 +190,15 @@ fn kill(pid: u32) {
 
 #[test]
 fn events_give_the_figures_of_the_tables() {
-    for (script, arguments) in
-        [("busy.py", ["3", "400", "1"]), ("busy.py", ["4", "300", "3"]), ("steady.py", ["1.5", "3", ""])]
-    {
+    for (options, script, arguments) in [
+        (&[][..], "busy.py", ["3", "400", "1"]),
+        (&[], "busy.py", ["4", "300", "3"]),
+        (&[], "steady.py", ["1.5", "3", ""]),
+        (&["--native"], "busy.py", ["3", "400", "1"]),
+        (&["--trace-python-allocators"], "busy.py", ["3", "400", "1"]),
+    ] {
         let playground = playground();
-        let status = start(&playground, script, &arguments).wait().expect("it ends");
+        let status = start_with(&playground, options, script, &arguments).wait().expect("it ends");
         assert!(status.success());
         let [capture] = captures(&playground).try_into().expect("there is one capture");
         assert!(!events_path(&capture).exists(), "the events are in the capture");

@@ -132,6 +132,13 @@ impl Capture {
         String::from_utf8_lossy(bytes)
     }
 
+    /// A stack without its native frames.
+    #[must_use]
+    pub fn python_stack(&self, stack: u32) -> u32 {
+        let native = self.stacks.get(stack as usize).filter(|it| it.code == NATIVE_STACK);
+        native.map_or(stack, |it| it.parent)
+    }
+
     /// The command line.
     #[must_use]
     pub fn command(&self) -> Vec<String> {

@@ -104,6 +104,14 @@ record! {
     }
 }
 
+impl Stack {
+    /// The line that was executing, 0 when it is not known.
+    #[must_use]
+    pub const fn own_line(&self) -> u32 {
+        self.line & !ENTERED
+    }
+}
+
 /// [`Stack::code`] of a stack that is the Python stack `parent` with native frames: `line` is the index of the innermost
 /// [`crate::NativeFrame`]; with [`ENTERED`] if the innermost loop stands for a frame that Python does not show yet.
 pub const NATIVE_STACK: u32 = u32::MAX;

@@ -14,7 +14,7 @@ use crate::{FileFormat, Header};
 const LINE_TABLES_OF: u32 = 0x030b_00f0;
 
 /// A function and the line that is executing in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Position {
     /// A function that was told to [`Writer::function`].
     pub function: u32,

@@ -1,7 +1,7 @@
 //! From the events of a full record to figures, and to whoever is told events.
 
 use heaphint_analysis::Capture;
-use heaphint_analysis::records::{Allocation, Events, History, Interval, Recount, StackId, ThreadId};
+use heaphint_analysis::records::{Added, Allocation, Events, History, Interval, Recount};
 use heaphint_format::{PAGE, Sampling};
 use rustc_hash::FxHashMap;
 
@@ -70,27 +70,7 @@ const FIRST_MAPPING: u64 = 1 << 46;
 /// When its files cannot be read any more.
 pub fn replay<E: Events>(recording: Recording, mut events: E) -> Result<(E, Ending), Error> {
     let capture = recording.capture.clone();
-    let text = |text| capture.text(text);
-    let tables = events.tables();
-    let functions: Vec<_> = capture
-        .codes
-        .iter()
-        .map(|code| {
-            tables.function(&text(code.name), &text(code.file), code.first_line, code.in_project != 0)
-        })
-        .collect();
-    let mut stacks = vec![StackId::default()];
-    for stack in capture.stacks.iter().skip(1) {
-        let caller = stacks.get(stack.parent as usize).copied().unwrap_or_default();
-        let function = functions.get(stack.code as usize).copied().unwrap_or_default();
-        stacks.push(tables.stack(caller, function, stack.line));
-    }
-    let mut threads: Vec<ThreadId> = Vec::new();
-    for thread in &capture.threads {
-        let id = tables.thread(thread.tid.into());
-        tables.name_thread(id, &text(thread.name));
-        threads.push(id);
-    }
+    let Added { stacks, threads } = events.tables().add(&capture);
     let mut rss = capture.timeline.iter().peekable();
     let mut rss_bytes = 0;
     let mut places = Places::default();

@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::Entry;
 
-use heaphint_format::{Capture, ENTERED, Mode, NATIVE_STACK, PlaceKind, Text};
+use heaphint_format::{Capture, Mode, NATIVE_STACK, PlaceKind, Text};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::lines::Maxima;
@@ -125,7 +125,7 @@ impl Builder {
             let function = functions.get(stack.code as usize).copied().unwrap_or(FunctionId(0));
             let (file, first_line) =
                 self.functions.get(function.index()).map_or((FileId(0), 0), |f| (f.file, f.first_line));
-            let own_line = stack.line & !ENTERED;
+            let own_line = stack.own_line();
             let line = self.line(file, if own_line == 0 { first_line.max(1) } else { own_line });
             if own_line == 0 {
                 merged_lines.insert(line);

@@ -19,4 +19,4 @@ mod tests;
 pub use aggregator::{Aggregator, Allocation, Events, Totals};
 pub use history::{Amount, Change, History, Lifetime, Tick};
 pub use recount::{Interval, Recount};
-pub use tables::{FunctionId, Program, StackId, Tables, ThreadId};
+pub use tables::{Added, FunctionId, Program, StackId, Tables, ThreadId};

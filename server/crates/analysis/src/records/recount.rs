@@ -238,15 +238,16 @@ impl Tables {
         tables.codes.clone_from(&capture.codes);
         tables.threads.clone_from(&capture.threads);
         for stack in capture.stacks.iter().skip(1) {
-            let set = tables.set(StackId(stack.parent), FunctionId(stack.code), stack.line);
+            let set = tables.set(StackId(stack.parent), FunctionId(stack.code), stack.own_line());
             tables.stacks.push(heaphint_format::Stack { set, ..*stack });
         }
         for site in &capture.sites {
-            let stack = tables.stacks.get(site.stack as usize).copied().unwrap_or_default();
+            let python = capture.python_stack(site.stack);
+            let stack = tables.stacks.get(python as usize).copied().unwrap_or_default();
             let file = tables.codes.get(stack.code as usize).map_or(Text::default(), |code| code.file);
-            let place = match site.stack {
+            let place = match python {
                 0 => NO_PLACE,
-                _ => tables.place(PlaceKind::SelfLine, file, stack.line, Text::default()),
+                _ => tables.place(PlaceKind::SelfLine, file, stack.own_line(), Text::default()),
             };
             tables.sites.push(Site {
                 stack: site.stack,

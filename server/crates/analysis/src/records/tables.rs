@@ -66,6 +66,15 @@ pub struct Program {
     pub remarks: Vec<String>,
 }
 
+/// What the stacks and threads of a capture are in other tables, in its order.
+#[derive(Debug, Default)]
+pub struct Added {
+    /// Stacks, those with native frames without them.
+    pub stacks: Vec<StackId>,
+    /// Threads.
+    pub threads: Vec<ThreadId>,
+}
+
 /// Names, functions, stacks, threads, sites and places, each once.
 #[derive(Default)]
 pub struct Tables {
@@ -215,6 +224,34 @@ impl Tables {
         });
         self.site_index.insert((stack.0, key), new);
         new
+    }
+
+    /// Adds the functions, stacks and threads of a capture.
+    pub fn add(&mut self, capture: &Capture) -> Added {
+        let text = |text| capture.text(text);
+        let functions: Vec<_> = capture
+            .codes
+            .iter()
+            .map(|code| {
+                self.function(&text(code.name), &text(code.file), code.first_line, code.in_project != 0)
+            })
+            .collect();
+        let mut added = Added { stacks: vec![StackId::default()], threads: Vec::new() };
+        for (number, stack) in (0..).zip(&capture.stacks).skip(1) {
+            let caller = added.stacks.get(stack.parent as usize).copied().unwrap_or_default();
+            if capture.python_stack(number) != number {
+                added.stacks.push(caller);
+                continue;
+            }
+            let function = functions.get(stack.code as usize).copied().unwrap_or_default();
+            added.stacks.push(self.stack(caller, function, stack.own_line()));
+        }
+        for thread in &capture.threads {
+            let id = self.thread(thread.tid.into());
+            self.name_thread(id, &text(thread.name));
+            added.threads.push(id);
+        }
+        added
     }
 
     /// The innermost frame of a stack: function, file and line. `None` for the empty one.

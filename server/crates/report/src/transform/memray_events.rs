@@ -12,7 +12,7 @@ use super::samples::Samples;
 /// Milliseconds between two notes of the time, as Memray itself takes them.
 const SAMPLE_MS: u32 = 10;
 
-/// Writes the events that it is told. Stacks are those of the capture, in its order.
+/// Writes the events that it is told. They are those of the capture whose names it has.
 pub struct MemrayEvents<'a> {
     writer: Writer<&'a mut (dyn Write + Send)>,
     tables: Tables,
@@ -36,24 +36,34 @@ impl<'a> MemrayEvents<'a> {
         let header = memray::header(&profile, &Samples::new(&profile, &Selection::default()), records);
         let mut writer = Writer::new(out, &header)?;
         let mut lines: Vec<Vec<u32>> = vec![Vec::new(); capture.codes.len()];
-        let mut stacks = Vec::with_capacity(capture.stacks.len());
-        for stack in &capture.stacks {
+        // Whoever tells the events of the capture adds the same, and comes to the same numbers.
+        let mut tables = Tables::new();
+        let added = tables.add(capture);
+        let mut stacks = vec![(0, Position::default()); capture.stacks.len().max(1)];
+        for (number, stack) in (0..).zip(&capture.stacks).skip(1) {
+            // Memray has no way to write a native frame without the file that it is in.
+            if capture.python_stack(number) != number {
+                continue;
+            }
             let lines = &mut lines[stack.code as usize];
-            let line_index = lines.iter().position(|line| *line == stack.line).unwrap_or_else(|| {
-                lines.push(stack.line);
+            let own_line = stack.own_line();
+            let line_index = lines.iter().position(|line| *line == own_line).unwrap_or_else(|| {
+                lines.push(own_line);
                 lines.len() - 1
             });
             let position = Position { function: stack.code, line_index: line_index as u32 };
-            stacks.push((stack.parent, position));
+            let place = |stack: u32| added.stacks.get(stack as usize).map_or(0, |id| id.number());
+            if let Some(entry) = stacks.get_mut(place(number) as usize) {
+                *entry = (place(stack.parent), position);
+            }
         }
         for (code, lines) in capture.codes.iter().zip(&lines) {
             let (name, file) = (capture.text(code.name), capture.text(code.file));
             writer.function(&name, &file, code.first_line, lines)?;
         }
-        for (number, thread) in (0..).zip(&capture.threads) {
-            writer.thread(memray::tid(number), &capture.text(thread.name))?;
+        for (id, thread) in added.threads.iter().zip(&capture.threads) {
+            writer.thread(memray::tid(id.number()), &capture.text(thread.name))?;
         }
-        let tables = Tables::new();
         Ok(Self { writer, tables, stacks, current: None, sampled_ms: None, failure: Ok(()) })
     }
 
