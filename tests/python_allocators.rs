@@ -1,6 +1,7 @@
 //! `--trace-python-allocators`: CPython's domains are told apart from malloc, and nothing is counted twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
@@ -187,4 +188,76 @@ fn captures_say_so_and_memray_gets_its_own_kinds() {
         assert!(text.contains(kind), "there is no {kind}");
     }
     assert!(text.contains("trace_python_allocators=true"), "{}", text.lines().next().unwrap_or_default());
+}
+
+/// How many events of so many bytes each allocator has, of those of all captures, and how many of these blocks were freed.
+fn events_of(captures: &[PathBuf], bytes: u64) -> (BTreeMap<String, usize>, usize) {
+    let (mut made, mut freed) = (BTreeMap::new(), 0);
+    for capture in captures {
+        let outcome = run(Command::new(env!("CARGO_BIN_EXE_heaphint")).arg("parse").arg(capture), "");
+        assert_eq!(outcome.code, 0, "{}", outcome.text());
+        let text = String::from_utf8(outcome.stdout).expect("records are text");
+        let word = |line: &str, name: &str| {
+            let mut words = line.split(' ').filter_map(|word| word.split_once('='));
+            words.find(|(known, _)| *known == name).map(|(_, value)| value.to_owned()).unwrap_or_default()
+        };
+        let lines = || text.lines();
+        let sites: Vec<_> =
+            lines().filter(|it| it.starts_with("SITE ")).map(|it| word(it, "allocator")).collect();
+        let mut serials = BTreeSet::new();
+        for line in
+            lines().filter(|it| it.starts_with("ALLOCATED ") && word(it, "bytes") == bytes.to_string())
+        {
+            let site: usize = word(line, "site").parse().expect("a number");
+            *made.entry(sites[site].clone()).or_default() += 1;
+            serials.insert(word(line, "serial"));
+        }
+        freed +=
+            lines().filter(|it| it.starts_with("FREED ") && serials.contains(&word(it, "serial"))).count();
+    }
+    (made, freed)
+}
+
+#[test]
+fn every_function_of_a_domain_is_an_event_in_this_mode_only() {
+    let playground = Playground::new();
+    let interpreters = Interpreter::all();
+    let runs: Vec<_> =
+        interpreters.iter().flat_map(|it| [true, false].map(|in_mode| (it, in_mode))).collect();
+    let complaints = complaints(&runs, |&(interpreter, in_mode)| {
+        let options: &[&str] =
+            if in_mode { &["--record", "--trace-python-allocators"] } else { &["--record"] };
+        let (outcome, recorded) = run_in_mode(&playground, interpreter, "python_domains.py", options, &[]);
+        let mut found = Vec::new();
+        let mut expect = |what: &str, found_it: String, expected: String| {
+            if found_it != expected {
+                found
+                    .push(format!("{} {options:?}: {what}: {found_it}, not {expected}", interpreter.version));
+            }
+        };
+        expect("exit code", outcome.code.to_string(), "0".to_owned());
+        let of_parent = events_of(std::slice::from_ref(&recorded.main), 123_458);
+        let domains = ["PYMEM", "PYMEM_RAW", "PYOBJECT"];
+        let kinds = domains
+            .iter()
+            .flat_map(|domain| ["CALLOC", "MALLOC", "REALLOC"].map(|call| (format!("{domain}_{call}"), 1)));
+        let kinds: BTreeMap<String, usize> = kinds.collect();
+        if in_mode {
+            expect("functions", format!("{of_parent:?}"), format!("{:?}", (kinds, 9)));
+        } else {
+            // Then the same blocks are malloc's, by whichever of its functions Python asks for them.
+            let known = ["CALLOC", "MALLOC", "REALLOC"];
+            let others = of_parent.0.keys().filter(|kind| !known.contains(&kind.as_str())).count();
+            let sums = (others, of_parent.0.values().sum::<usize>(), of_parent.1);
+            expect("blocks of malloc", format!("{sums:?}"), "(0, 9, 9)".to_owned());
+        }
+        let children = recorded.children();
+        expect("children", children.len().to_string(), "3".to_owned());
+        let kind = if in_mode { "PYOBJECT_CALLOC" } else { "CALLOC" };
+        let expected: BTreeMap<String, usize> = [(kind.to_owned(), 10)].into();
+        let of_children = events_of(&children, 123_459);
+        expect("functions in children", format!("{of_children:?}"), format!("{:?}", (expected, 10)));
+        found
+    });
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
