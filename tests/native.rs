@@ -21,9 +21,10 @@ fn compile(playground: &Playground) -> bool {
         run(&mut command, "")
     };
     for (source, arguments, library) in [
-        ("native.c", &[][..], "native.so"),
+        ("native.c", &["-Wl,-rpath,$ORIGIN"][..], "native.so"),
         ("plugin.c", &["-DFUNCTION=first"][..], "plugin_a.so"),
         ("plugin.c", &["-DFUNCTION=second", "-DPADDING"][..], "plugin_b.so"),
+        ("plugin.c", &["-DFUNCTION=third"][..], "plugin_c.so"),
     ] {
         let outcome = compiled("cc", source, arguments, library);
         assert_eq!(outcome.code, 0, "the tests need a C compiler named cc: {}", outcome.text());
@@ -97,6 +98,24 @@ fn native_frames_stand_between_python_frames() {
             source.lines().position(|line| line.contains("line of the allocation")).expect("it has the line")
                 + 1;
         assert_eq!(leaf["line"], line);
+        // Functions that were made a part of another one are told apart, too.
+        assert!(
+            ends(&["native has_inlined", "native foo_inlined", "native bar_inlined", "native baz_inlined"])
+                .is_some(),
+            "on {version}"
+        );
+        assert!(!all.iter().any(|(path, _)| path.contains(&"native allocates_nothing".to_owned())));
+        // Two places of one line of Python are two rows, and one without native frames.
+        let places = |paths: &[(Vec<String>, Value)]| {
+            let inside = paths.iter().filter(|(path, _)| path.contains(&"two_places".to_owned()));
+            let leaves = inside.filter(|(_, node)| node["self"]["allocated_bytes"] != 0);
+            let mut counts: Vec<_> =
+                leaves.map(|(_, node)| node["self"]["allocated_count"].as_u64()).collect();
+            counts.sort_unstable();
+            counts
+        };
+        assert_eq!(places(&all), [Some(1), Some(1)], "on {version}");
+        assert_eq!(places(&paths(capture, &["--no-native"])), [Some(2)], "on {version}");
         // What calls from one Python frame to the next stands between them.
         let at = path.iter().position(|name| name == "chain").expect("it was found");
         assert!(
@@ -109,12 +128,25 @@ fn native_frames_stand_between_python_frames() {
         let most_turns =
             deepest.map(|(path, _)| path.iter().filter(|name| **name == "native calls_back").count()).max();
         assert_eq!(most_turns, Some(5), "on {version}");
+        // Python and C in turns, in the order in which they called each other.
+        let turns = |path: &[String]| {
+            let known = ["main", "back_and_forth", "native calls_back", "<lambda>", "chain"];
+            let frames = path.iter().map(|name| name.rsplit('.').next().unwrap_or(name));
+            let frames: Vec<_> = frames.filter(|name| known.contains(name)).collect();
+            frames.starts_with(&["main", "back_and_forth", "native calls_back", "<lambda>", "back_and_forth"])
+                && frames.ends_with(&["<lambda>", "back_and_forth", "native calls_back", "chain"])
+                && frames.len() == 2 + 4 * 3 + 2
+        };
+        let deepest = all.iter().filter(|(path, _)| path.ends_with(&end.map(str::to_owned)));
+        assert!(deepest.clone().any(|(path, _)| turns(path)), "on {version}: {:?}", deepest.last());
         assert!(ends(&["native handler", "native outer", "native middle", "native inlined_leaf"]).is_some());
         assert!(ends(&["native thread", "native aligned", "native with_array", "native outer"]).is_some());
         assert!(
             ends(&["native enter", "native first"]).is_some()
                 && ends(&["native enter", "native second"]).is_some()
         );
+        // A library that only the search path of another one leads to, loaded while the interpreter's lock is free.
+        assert!(ends(&["native loads", "native enter", "native third"]).is_some(), "on {version}");
         let deep =
             all.iter().map(|(path, _)| path.iter().filter(|name| **name == "native recursive").count()).max();
         assert_eq!(deep, Some(3001));

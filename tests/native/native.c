@@ -60,6 +60,49 @@ __attribute__((noinline)) void recursive(int depth, size_t bytes) {
     after++;
 }
 
+/* Three functions that stand inside of a fourth. */
+static inline __attribute__((always_inline)) void baz_inlined(size_t bytes) {
+    keep(malloc(bytes));
+    after++;
+}
+
+static inline __attribute__((always_inline)) void bar_inlined(size_t bytes) {
+    baz_inlined(bytes);
+    after++;
+}
+
+static inline __attribute__((always_inline)) void foo_inlined(size_t bytes) {
+    bar_inlined(bytes);
+    after++;
+}
+
+__attribute__((noinline)) void has_inlined(size_t bytes) {
+    foo_inlined(bytes);
+    after++;
+}
+
+/* Two places that allocate, for one line of Python. */
+__attribute__((noinline)) void two_places(size_t bytes) {
+    keep(malloc(bytes));
+    after++;
+    keep(malloc(bytes));
+    after++;
+}
+
+/* No stack has it. */
+__attribute__((noinline)) void allocates_nothing(void) { after++; }
+
+/* Loads a library that is found by the search path of this one, and calls it. ctypes has released the GIL. */
+int loads(const char *name, size_t bytes) {
+    void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    void *(*enter)(size_t) = library ? (void *(*)(size_t))dlsym(library, "enter") : NULL;
+    if (!enter)
+        return 1;
+    keep(enter(bytes));
+    after++;
+    return 0;
+}
+
 typedef void (*callback)(void);
 /* Calls back, to come to the same place with other frames inside. */
 __attribute__((noinline)) void calls_back(callback function, int times) {

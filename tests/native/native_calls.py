@@ -40,14 +40,34 @@ def plugins(names):
         _ctypes.dlclose(library._handle)
 
 
+def found_beside_the_caller():
+    assert native.loads(b"plugin_c.so", size(100_009)) == 0
+
+
 def shapes():
     library = ctypes.CDLL(str(here / "shapes.so"))
     library.measure.restype = ctypes.c_void_p
     library.measure(ctypes.c_double(1000.0), 100)
 
 
+def inlined():
+    native.has_inlined(size(100_007))
+
+
+def two_places():
+    native.two_places(size(100_008))
+
+
+def back_to_python():
+    CALLBACK(chain)()
+    native.allocates_nothing()
+
+
 def main():
     chain()
+    inlined()
+    two_places()
+    back_to_python()
     arrays()
     recursion()
     back_and_forth(4)
@@ -55,6 +75,7 @@ def main():
     assert native.in_threads(8, size(100_006)) == 0
     assert native.in_code_without_information() == 0
     plugins(["plugin_a.so", "plugin_b.so", "plugin_a.so", "plugin_b.so"])
+    found_beside_the_caller()
     if (here / "shapes.so").exists():
         shapes()
 

@@ -13,6 +13,7 @@
 #[cfg(feature = "frame-oracle")]
 mod check;
 mod ids;
+mod interpreter_loop;
 mod memory;
 mod modules;
 mod registers;
@@ -35,9 +36,8 @@ use crate::recorder::RECORDER;
 static IS_ON: AtomicBool = AtomicBool::new(false);
 /// Changes whenever rules are void.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
-/// The interpreter's loop.
-static LOOP_START: AtomicUsize = AtomicUsize::new(0);
-static LOOP_END: AtomicUsize = AtomicUsize::new(0);
+/// The interpreter's loop: the first and the last address of each part, in turns.
+static LOOP: [AtomicUsize; 4] = [const { AtomicUsize::new(0) }; 4];
 
 /// Whether native stacks are to be recorded. To be called outside of hooks: it looks a symbol up.
 pub fn turn(on: bool) {
@@ -46,9 +46,10 @@ pub fn turn(on: bool) {
     if !on || cfg!(not(target_arch = "x86_64")) {
         return;
     }
-    let range = modules::function(c"_PyEval_EvalFrameDefault");
-    LOOP_START.store(range.start, Ordering::Relaxed);
-    LOOP_END.store(range.end, Ordering::Relaxed);
+    let [function, elsewhere] = interpreter_loop::parts();
+    for (bound, address) in LOOP.iter().zip([function.start, function.end, elsewhere.start, elsewhere.end]) {
+        bound.store(address, Ordering::Relaxed);
+    }
     IS_ON.store(true, Ordering::Relaxed);
 }
 
@@ -112,7 +113,9 @@ impl walk::Capture for OfRecorder {
         let mut rule = module.as_ref().map_or(unknown, |module| unwind_info::rule(module, pc));
         let own = (&raw const IS_ON).addr();
         rule.is_own = module.is_some_and(|module| (module.start..module.end).contains(&own));
-        let is_loop = (LOOP_START.load(Ordering::Relaxed)..LOOP_END.load(Ordering::Relaxed)).contains(&call);
+        let [start, end, start_elsewhere, end_elsewhere] =
+            LOOP.each_ref().map(|bound| bound.load(Ordering::Relaxed));
+        let is_loop = (start..end).contains(&call) || (start_elsewhere..end_elsewhere).contains(&call);
         let kind = if is_loop { AddressKind::Loop as u32 } else { 0 };
 
         let mut recorder = RECORDER.lock();

@@ -1,8 +1,11 @@
 //! The unwind information of a loaded file, as a rule for one address. The cold path: once for each address.
 
+use core::ops::Range;
+
 use gimli::{
-    BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, NativeEndian, Operation, Register,
-    RegisterRule, UnwindContext, UnwindContextStorage, UnwindExpression, UnwindSection, UnwindTableRow,
+    BaseAddresses, CfaRule, EhFrame, EhFrameHdr, EndianSlice, FrameDescriptionEntry, NativeEndian, Operation,
+    Register, RegisterRule, UnwindContext, UnwindContextStorage, UnwindExpression, UnwindSection,
+    UnwindTableRow,
 };
 
 use super::modules::Module;
@@ -29,6 +32,31 @@ pub fn rule(module: &Module, pc: usize) -> Rule {
 }
 
 fn read(module: &Module, address: u64) -> Option<Rule> {
+    let (frames, bases, entry) = entry(module, address)?;
+    if entry.is_signal_trampoline() {
+        return Some(Rule::without_way(Base::Signal));
+    }
+    let mut context = UnwindContext::<usize, Storage>::new_in();
+    let row = entry.unwind_info_for_address(&frames, &bases, &mut context, address).ok()?;
+    of_row(row, |expression| single_step(expression.get(&frames).ok()?, entry.cie().encoding()))
+}
+
+/// The part of a function that an address is in, if it is one that is not entered by calls: it has no return address on top
+/// of the stack where it begins.
+pub fn part_of_function(module: &Module, address: usize) -> Option<Range<usize>> {
+    let (frames, bases, entry) = entry(module, address as u64)?;
+    let mut context = UnwindContext::<usize, Storage>::new_in();
+    let first = entry.initial_address();
+    let row = entry.unwind_info_for_address(&frames, &bases, &mut context, first).ok()?;
+    let is_called = matches!(row.cfa(), CfaRule::RegisterAndOffset { register: SP, offset: WORD });
+    (!is_called).then_some(first as usize..(first + entry.len()) as usize)
+}
+
+/// What the unwind information has about an address, and where it stands.
+fn entry(
+    module: &Module,
+    address: u64,
+) -> Option<(EhFrame<Reader>, BaseAddresses, FrameDescriptionEntry<Reader>)> {
     let (header_at, header) = module.unwind_index()?;
     let bases = BaseAddresses::default().set_eh_frame_hdr(header_at as u64);
     let parsed = EhFrameHdr::new(header, NativeEndian).parse(&bases, size_of::<usize>() as u8).ok()?;
@@ -38,12 +66,7 @@ fn read(module: &Module, address: u64) -> Option<Rule> {
     let table = parsed.table()?;
     let entry = table.pointer_to_offset(table.lookup(address, &bases).ok()?).ok()?;
     let entry = frames.fde_from_offset(&bases, entry, EhFrame::cie_from_offset).ok()?;
-    if entry.is_signal_trampoline() {
-        return Some(Rule::without_way(Base::Signal));
-    }
-    let mut context = UnwindContext::<usize, Storage>::new_in();
-    let row = entry.unwind_info_for_address(&frames, &bases, &mut context, address).ok()?;
-    of_row(row, |expression| single_step(expression.get(&frames).ok()?, entry.cie().encoding()))
+    entry.contains(address).then_some((frames, bases, entry))
 }
 
 /// What a row says; `step` understands expressions like "what stands so many bytes from that register".
