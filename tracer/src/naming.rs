@@ -103,6 +103,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "it asks the kernel or the loader for what Miri has not")]
     fn the_kernels_name_is_followed() {
         let run = || {
             let mut naming = Naming::new();
@@ -126,6 +127,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "it asks the kernel or the loader for what Miri has not")]
     fn the_main_thread_has_the_programs_name_in_the_kernel() {
         let run = || {
             let mut naming = Naming::new();

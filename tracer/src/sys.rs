@@ -1,6 +1,8 @@
 //! System calls, made directly: the C library's wrappers of the memory ones are our own hooks here.
 //!
 //! They change `errno`; callers on a program's path hold an [`ErrnoGuard`].
+//!
+//! Miri knows the memory ones as functions of the C library only. It runs unit tests, in which we have no hooks.
 
 use core::ffi::{CStr, c_int, c_long, c_void};
 
@@ -30,9 +32,17 @@ pub fn map(
     fd: c_int,
     offset: u64,
 ) -> Option<*mut u8> {
+    #[cfg(miri)]
+    // SAFETY: the same as below.
+    return succeeded(unsafe { libc::mmap(at.cast(), bytes, protection, flags, fd, offset as i64) });
+    #[cfg(not(miri))]
     // SAFETY: callers pass either no address or one inside a mapping of their own.
-    let result = unsafe { libc::syscall(libc::SYS_mmap, at, bytes, protection, flags, fd, offset) };
-    (result > 0).then_some(result as *mut u8)
+    succeeded(unsafe { libc::syscall(libc::SYS_mmap, at, bytes, protection, flags, fd, offset) } as _)
+}
+
+/// A mapping's address; `None` for the number of an error.
+fn succeeded(result: *mut c_void) -> Option<*mut u8> {
+    (result as isize > 0).then_some(result.cast())
 }
 
 /// Addresses without memory.
@@ -52,9 +62,12 @@ pub fn map_private(bytes: usize) -> Option<*mut u8> {
 /// # Safety
 /// `at` is a mapping of `bytes` from [`map_private`], and nothing refers to its old place afterwards.
 pub unsafe fn remap(at: *mut u8, bytes: usize, new_bytes: usize) -> Option<*mut u8> {
+    #[cfg(miri)]
+    // SAFETY: the same as below.
+    return succeeded(unsafe { libc::mremap(at.cast(), bytes, new_bytes, libc::MREMAP_MAYMOVE) });
+    #[cfg(not(miri))]
     // SAFETY: the caller owns the mapping.
-    let result = unsafe { libc::syscall(libc::SYS_mremap, at, bytes, new_bytes, libc::MREMAP_MAYMOVE) };
-    (result > 0).then_some(result as *mut u8)
+    succeeded(unsafe { libc::syscall(libc::SYS_mremap, at, bytes, new_bytes, libc::MREMAP_MAYMOVE) } as _)
 }
 
 /// Unmaps.
@@ -62,8 +75,16 @@ pub unsafe fn remap(at: *mut u8, bytes: usize, new_bytes: usize) -> Option<*mut 
 /// # Safety
 /// `at` is a mapping of `bytes` that is not used again.
 pub unsafe fn unmap(at: *mut u8, bytes: usize) {
+    #[cfg(miri)]
+    // SAFETY: the same as below.
+    unsafe {
+        libc::munmap(at.cast(), bytes)
+    };
+    #[cfg(not(miri))]
     // SAFETY: the caller owns the mapping.
-    unsafe { libc::syscall(libc::SYS_munmap, at, bytes) };
+    unsafe {
+        libc::syscall(libc::SYS_munmap, at, bytes)
+    };
 }
 
 /// Makes whole pages of private memory read as zero.
@@ -71,8 +92,16 @@ pub unsafe fn unmap(at: *mut u8, bytes: usize) {
 /// # Safety
 /// They are a mapping from [`map_private`] in which nothing else than zeros is relied upon.
 pub unsafe fn zero(at: *mut u8, bytes: usize) {
+    #[cfg(miri)]
+    // SAFETY: the same as below.
+    unsafe {
+        at.write_bytes(0, bytes)
+    };
+    #[cfg(not(miri))]
     // SAFETY: the caller owns the mapping.
-    unsafe { libc::syscall(libc::SYS_madvise, at, bytes, libc::MADV_DONTNEED) };
+    unsafe {
+        libc::syscall(libc::SYS_madvise, at, bytes, libc::MADV_DONTNEED)
+    };
 }
 
 /// Reads the word at an address that may stop being readable at any moment; `None` if it is not. Asks the kernel.

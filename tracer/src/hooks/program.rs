@@ -161,6 +161,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
+    #[cfg_attr(miri, ignore = "it asks the kernel or the loader for what Miri has not")]
     fn programs_of_this_machine_and_their_scripts_bear_it() {
         let folder = std::env::temp_dir().join(format!("heaphint-program-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();

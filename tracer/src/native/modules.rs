@@ -185,6 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "it asks the kernel or the loader for what Miri has not")]
     fn a_function_is_in_its_module() {
         let here = a_function_is_in_its_module as *const () as usize;
         let module = find(here).0.expect("this program is loaded");

@@ -207,6 +207,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "it asks the kernel or the loader for what Miri has not")]
     fn a_program_without_python_is_not_python() {
         assert!(Interpreter::find().is_none());
     }
