@@ -164,3 +164,35 @@ fn a_recording_is_started_and_stopped_from_inside() {
     });
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
+
+/// A recording of nothing, after one in which everything has been there once.
+const EMPTY: &str = "\
+import ctypes, sys
+
+library = ctypes.PyDLL(sys.argv[1])
+start, stop = library.heaphint_start, library.heaphint_stop
+start.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
+for name in (b'first.heaphint', b'empty.heaphint'):
+    assert start(name, None) == 0
+    if name == b'first.heaphint':
+        kept = bytearray(100_000)
+    assert stop() == 0
+";
+
+#[test]
+fn a_recording_of_nothing_has_no_allocation() {
+    let library = tracer_library();
+    for interpreter in Interpreter::all() {
+        let folder = tempfile::tempdir().expect("the temporary folder is writable");
+        std::fs::write(folder.path().join("app.py"), EMPTY).expect("a file can be written");
+        let mut command = Command::new(&interpreter.path);
+        let outcome = run(command.current_dir(folder.path()).arg("app.py").arg(&library), "");
+        assert_eq!(outcome.code, 0, "{}: {}", interpreter.version, outcome.text());
+        let [first, empty] = ["first.heaphint", "empty.heaphint"].map(|name| {
+            let document = lines(&folder.path().join(name)).expect("the capture is readable");
+            document["session"]["allocated_count"].as_u64().expect("a number")
+        });
+        assert!(first >= 1, "{}", interpreter.version);
+        assert_eq!(empty, 0, "{}", interpreter.version);
+    }
+}

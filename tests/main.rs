@@ -1,8 +1,8 @@
 //! The black-box tests: they know the programs and files that people use, and nothing of their inside.
 //!
-//! Each module tests one promise. Six read captures with our own crates: `cli_records`, which packs one, `record`, which holds two of its readings against
-//! each other, `kill`, whose promise is about
-//! the bytes in the file, `memray`, which compares single stacks, `threads`, and `timeline`, which no report shows yet.
+//! Each module tests one promise. Six read captures with our own crates: `cli_records`, which packs one, `record`, which holds
+//! two of its readings against each other, `kill`, whose promise is about the bytes in the file, `memray`, which compares single
+//! stacks, `threads`, and `timeline`, which no report shows yet.
 
 mod captures;
 mod children;

@@ -237,6 +237,21 @@ fn hostile_names_break_no_format() {
 }
 
 #[test]
+fn deep_stacks_are_whole_in_every_format() {
+    let playground = Playground::new();
+    let source = "def down(depth):\n    return down(depth - 1) if depth else bytearray(1_000_000)\n\n\nkept = down(500)\n";
+    std::fs::write(playground.path("deep.py"), source).expect("the folder is writable");
+    let (outcome, recorded) = playground.run_traced(memray_python(), "deep.py", "");
+    assert_eq!(outcome.code, 0, "{}", outcome.text());
+    let table = transformed(&playground, &recorded.main, "csv", &[]);
+    let reference = rows(&read(&[("csv", &table)])[0], true);
+    let depths = reference.keys().map(|(_, frames)| frames.iter().filter(|frame| frame.0 == "down").count());
+    assert_eq!(depths.max(), Some(501));
+    assert_eq!(complaints(&playground, &recorded.main, &[], &reference), [""; 0]);
+    assert_eq!(compare_export(&playground, &recorded.main), [""; 0]);
+}
+
+#[test]
 fn a_trace_has_the_timeline() {
     let playground = Playground::new();
     let (_, recorded) = playground.run_traced(memray_python(), "peak_and_max.py", "");
