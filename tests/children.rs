@@ -119,9 +119,7 @@ impl Folder {
             let parent = held.get(&program["parent_pid"].as_u64()?).copied().unwrap_or(0);
             let beginning = program["beginning"].as_str()?.to_owned();
             // Of a process that was several programs the last one is told of.
-            let end =
-                if program["end"] == "open" { Value::from("open") } else { program["exit_code"].clone() };
-            Some((bytes, (beginning, parent, end)))
+            Some((bytes, (beginning, parent, program["exit_code"].clone())))
         });
         known.collect()
     }
@@ -273,7 +271,34 @@ fn cases() -> Vec<Case> {
             &[
                 root(0),
                 child(2_000_000, "forked", 9),
-                (block(3_000_000), ("forked", block(2_000_000), "open".into())),
+                (block(3_000_000), ("forked", block(2_000_000), 137.into())),
+            ],
+        ),
+        // What ends without a word of its own is known from who waits for it; what nobody waits for, from nobody.
+        case(
+            "children that signals end, and one that nobody waits for",
+            "import multiprocessing\n\
+             if __name__ == '__main__':\n\
+             \x20   hold(1_000_000)\n\
+             \x20   code = 'import os; from hold import hold; hold(%d); os.kill(os.getpid(), %d)'\n\
+             \x20   for number, ending in enumerate([signal.SIGTERM, signal.SIGABRT]):\n\
+             \x20       print(subprocess.run([child[0], '-c', code % (2_000_000 + number, ending)]).returncode)\n\
+             \x20   process = multiprocessing.get_context('fork').Process(target=lambda: hold(2_000_002) or time.sleep(60))\n\
+             \x20   process.start()\n\
+             \x20   time.sleep(0.5)\n\
+             \x20   process.kill()\n\
+             \x20   process.join()\n\
+             \x20   print(process.exitcode)\n\
+             \x20   signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
+             \x20   last = subprocess.Popen([child[0], '-c', code % (2_000_003, 9)], stdout=subprocess.PIPE)\n\
+             \x20   print(last.stdout.read())\n",
+            5,
+            &[
+                root(0),
+                child(2_000_000, "started", 143),
+                child(2_000_001, "started", 134),
+                child(2_000_002, "forked", 137),
+                child(2_000_003, "started", Value::Null),
             ],
         ),
         case(

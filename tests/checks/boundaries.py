@@ -24,10 +24,12 @@ STARTS = """
 """
 # For whoever has loaded the library, to start and stop a recording.
 API = "heaphint_api_version heaphint_start heaphint_stop"
+# Who waits for a child notes in its capture how it ended.
+WAITS = "wait wait4 waitpid"
 # `dlsym` finds the hooks for programs that look an allocator up by name; after `dlclose` addresses are others'; the exits
 # close the capture.
 TRACER_EXPORTS = {
-    *ALLOCATORS.split(), *STARTS.split(), *API.split(), "dlsym", "dlclose", "_exit", "_Exit",
+    *ALLOCATORS.split(), *STARTS.split(), *API.split(), *WAITS.split(), "dlsym", "dlclose", "_exit", "_Exit",
 }  # fmt: skip
 TRACER_MOST_BYTES = 200_000
 MOST_LINES = 800

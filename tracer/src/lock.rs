@@ -57,6 +57,13 @@ impl<T> Lock<T> {
         Guard(self)
     }
 
+    /// `None` while somebody else has the lock.
+    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
+        let is_ours = is_single_threaded()
+            || self.taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        is_ours.then(|| Guard(self))
+    }
+
     #[cold]
     fn wait(&self) {
         let mut round = 0;

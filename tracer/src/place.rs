@@ -1,8 +1,9 @@
 //! Where the captures of a session go: what each is called, and how many there may be.
 
 use core::ffi::CStr;
+use core::mem::offset_of;
 
-use heaphint_format::{Header, MAGIC, Record};
+use heaphint_format::{EXIT_UNKNOWN, Header, MAGIC, PAGE, PROCESS_OFFSET, Process, Record};
 
 use crate::sys;
 
@@ -73,6 +74,31 @@ impl<'a> Pattern<'a> {
         // Usually there are few, and then it does not matter whose they are.
         self.count(folder, |_| true) >= MOST_CAPTURES
             && self.count(folder, |file| is_since(file, started_ms)) >= MOST_CAPTURES
+    }
+
+    /// Writes into the capture of what a process of the session was last how that ended, if it has not done so itself.
+    pub fn note_end(self, pid: u32, session: u64, status: i32) {
+        let mut page = [0; PAGE];
+        let mut last = None;
+        for image in 0..=MOST_IMAGES {
+            let Some(path) = self.path(pid, image, &mut page) else { return };
+            match sys::File::open(path, libc::O_RDWR | libc::O_NONBLOCK) {
+                Ok(file) => last = Some(file),
+                // The plain name is the first process's, and may be another one in its folder.
+                Err(_) if image == 0 => {}
+                Err(_) => break,
+            }
+        }
+        let Some(file) = last else { return };
+        file.read(&mut page);
+        let has = |at: usize, bytes: &[u8]| page.get(at..).is_some_and(|rest| rest.starts_with(bytes));
+        if has(offset_of!(Header, magic), &MAGIC)
+            && has(offset_of!(Header, pid), &pid.to_le_bytes())
+            && has(offset_of!(Header, exit_status), &EXIT_UNKNOWN.to_le_bytes())
+            && has(PROCESS_OFFSET + offset_of!(Process, session), &session.to_le_bytes())
+        {
+            file.write_at(offset_of!(Header, exit_status) as u64, &status.to_le_bytes());
+        }
     }
 
     fn folder(self, path: &mut [u8]) -> Option<&CStr> {
@@ -173,6 +199,38 @@ mod tests {
         assert_eq!(path("/tmp/app.heaphint", 12), "/tmp/app.4711-12.heaphint");
         assert_eq!(path("/t.mp/app", 1), "/t.mp/app.4711");
         assert_eq!(path("", 0), "");
+    }
+
+    #[test]
+    fn how_a_child_ended_is_written_once_and_into_its_last_capture_of_the_session() {
+        let folder = std::env::temp_dir().join(format!("heaphint-ends-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let capture = |name: &str, pid, session| {
+            let header = Header { magic: MAGIC, pid, exit_status: EXIT_UNKNOWN, ..Header::default() };
+            let mut bytes = [0; PAGE];
+            header.encode(&mut bytes).unwrap();
+            let process = Process { session, ..Process::default() };
+            process.encode(&mut bytes[PROCESS_OFFSET..]).unwrap();
+            std::fs::write(folder.join(name), bytes).unwrap();
+        };
+        let status = |name: &str| {
+            Header::decode(&std::fs::read(folder.join(name)).unwrap()).map(|header| header.exit_status)
+        };
+        let text = folder.join("app.heaphint").to_str().unwrap().to_owned();
+        let pattern = Pattern(text.as_bytes());
+        for (name, pid) in [("app.heaphint", 1), ("app.7.heaphint", 7), ("app.7-2.heaphint", 7)] {
+            capture(name, pid, 5);
+        }
+        pattern.note_end(7, 6, -9);
+        assert_eq!(status("app.7-2.heaphint"), Some(EXIT_UNKNOWN), "another session's");
+        pattern.note_end(7, 5, -9);
+        pattern.note_end(7, 5, 3);
+        assert_eq!(status("app.7-2.heaphint"), Some(-9));
+        assert_eq!(status("app.7.heaphint"), Some(EXIT_UNKNOWN));
+        pattern.note_end(8, 5, -9);
+        assert_eq!(status("app.heaphint"), Some(EXIT_UNKNOWN), "another process's");
+        assert_eq!(std::fs::metadata(folder.join("app.7-2.heaphint")).unwrap().len(), PAGE as u64);
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -94,6 +94,7 @@ real! {
         arguments: *const *const c_char, environment: *const *const c_char
     ) -> c_int;
     system(command: *const c_char) -> c_int;
+    wait4(pid: libc::pid_t, status: *mut c_int, options: c_int, usage: *mut c_void) -> libc::pid_t;
 }
 
 type DlSym = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
@@ -196,6 +197,7 @@ pub fn find_all() -> bool {
         &posix_spawn,
         &posix_spawnp,
         &system,
+        &wait4,
     ]
     .iter()
     .all(|real| !real.address().is_null())

@@ -113,6 +113,16 @@ pub fn recorded_process() -> u32 {
     RECORDED.load(Ordering::Relaxed)
 }
 
+/// Notes in the capture of a child of this process how it ended, as [`heaphint_format::Header::exit_status`] has it. Without
+/// room for that, and while another thread does the same, it stays unknown.
+pub fn note_end(pid: u32, status: i32) {
+    if let Some(settings) = SETTINGS.try_lock()
+        && settings.session != 0
+    {
+        Pattern(settings.capture.as_slice()).note_end(pid, settings.session, status);
+    }
+}
+
 /// Called at events of a process that has Python loaded: begins as soon as there is an interpreter. Until then it may be
 /// a program that only can run Python, as perf and gdb can, or one that starts another program, which is then for us.
 /// Whether recording has begun.

@@ -190,6 +190,14 @@ impl File {
         true
     }
 
+    /// Writes a few bytes over what is there; does nothing where that is beyond the longest file, as in [`Self::reserve`].
+    pub fn write_at(&self, offset: u64, bytes: &[u8]) {
+        if offset.saturating_add(bytes.len() as u64) <= longest_file() {
+            // SAFETY: the buffer has that length.
+            unsafe { libc::syscall(libc::SYS_pwrite64, self.0, bytes.as_ptr(), bytes.len(), offset) };
+        }
+    }
+
     /// Reads from the start; the number of bytes read.
     pub fn read(&self, buffer: &mut [u8]) -> usize {
         // SAFETY: the buffer has that length.

@@ -11,6 +11,7 @@ mod program;
 mod python_allocators;
 mod shell;
 mod symbols;
+mod wait;
 
 use core::ops::{Deref, DerefMut};
 use core::sync::atomic::Ordering;

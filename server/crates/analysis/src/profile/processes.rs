@@ -16,7 +16,8 @@ pub struct Process {
     pub beginning: Beginning,
     /// The command line.
     pub command: Vec<String>,
-    /// How it ended, as a shell would say it: 128 + N for signal N. `None` when nobody saw it end.
+    /// How it ended, as a shell would say it: 128 + N for signal N. `None` when nobody saw it end: no recorded
+    /// process waited for it, and a signal ended it.
     pub exit_code: Option<i32>,
     /// How recording ended.
     pub end: End,
