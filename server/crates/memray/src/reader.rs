@@ -55,6 +55,9 @@ pub enum End {
     },
 }
 
+/// Addresses that a record can name by their number among those seen last.
+const ADDRESSES: u8 = 15;
+
 /// The values that differences refer to, and the addresses seen last.
 #[derive(Default)]
 struct Last {
@@ -62,7 +65,9 @@ struct Last {
     instruction_pointer: u64,
     native_frame: u64,
     first_line: i32,
-    addresses: [u64; 15],
+    /// A ring: `newest` is the place of the last one.
+    addresses: [u64; 16],
+    newest: u8,
 }
 
 /// Reads a capture record by record.
@@ -144,7 +149,7 @@ impl<'a> Reader<'a> {
         };
         match decoded {
             Ok(record) => {
-                if record == Record::Trailer {
+                if matches!(record, Record::Trailer) {
                     self.end = Some(End::Trailer);
                 }
                 Some(record)
@@ -238,13 +243,13 @@ impl<'a> Reader<'a> {
     /// An address: one of those seen last, or the distance from the last one that was not.
     #[inline]
     fn address(&mut self, index: u8) -> Decoded<u64> {
-        if let Some(recent) = self.last.addresses.get(usize::from(index)) {
-            return Ok(*recent);
+        if index < ADDRESSES {
+            return Ok(self.last.addresses[usize::from((self.last.newest + index) % 16)]);
         }
         let pointer = self.last.data_pointer.wrapping_add_signed(self.input.signed_varint()?);
         self.last.data_pointer = pointer;
-        self.last.addresses.copy_within(..14, 1);
-        self.last.addresses[0] = pointer << 3;
+        self.last.newest = (self.last.newest + 15) % 16;
+        self.last.addresses[usize::from(self.last.newest)] = pointer << 3;
         Ok(pointer << 3)
     }
 

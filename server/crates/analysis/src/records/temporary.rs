@@ -22,6 +22,7 @@ impl RecentBlocks {
         Self { window: window.max(1), threads: Vec::new() }
     }
 
+    #[inline]
     pub fn allocated(&mut self, thread: ThreadId, address: u64) {
         if self.threads.len() <= thread.index() {
             self.threads.resize(thread.index() + 1, Recent::default());
@@ -31,7 +32,7 @@ impl RecentBlocks {
             recent.addresses.push(address);
         } else {
             recent.addresses[recent.next] = address;
-            recent.next = (recent.next + 1) % self.window;
+            recent.next = if recent.next + 1 == self.window { 0 } else { recent.next + 1 };
         }
     }
 
