@@ -8,7 +8,7 @@ that differs is run once more on both sides; only what differs again is a differ
 of outcomes and each difference, and ends with 1 when there is one.
 
 CPython's tests come with the interpreter (Debian: libpython3.N-testsuite); numpy's need numpy,
-pytest and hypothesis in it. What is missing is left out and named.
+pytest and hypothesis in it; `numpy.linalg` is a part of them. What is missing is left out and named.
 """
 
 import argparse
@@ -104,7 +104,7 @@ class Suite:
 
     def command(self, module, report, only):
         """The arguments of Python that run a module, or `only` some of its tests."""
-        if module == "numpy":
+        if module.partition(".")[0] == "numpy":
             # What numpy's package lacks of its own tests (f2py's sources) must not end the others.
             more = [
                 "--continue-on-collection-errors",
@@ -114,7 +114,7 @@ class Suite:
                 "no:randomly",
             ]
             run = ["-m", "pytest", "-q", *more, f"--junitxml={report}"]
-            return [*run, *(["-k", " or ".join(only)] if only else []), "--pyargs", "numpy"]
+            return [*run, *(["-k", " or ".join(only)] if only else []), "--pyargs", module]
         # Names of tests in a report have the module in front; patterns match without it.
         patterns = [word for name in only for word in ("-m", f"*{name.rsplit('.', 2)[-1]}*")]
         return ["-m", "test", "--junit-xml", report, *patterns, module]
@@ -193,7 +193,7 @@ def has(python, module):
 
 def present(python, module):
     """The name under which an interpreter has a module's tests, or None and why not."""
-    if module == "numpy":
+    if module.partition(".")[0] == "numpy":
         missing = [name for name in ("numpy", "pytest", "hypothesis") if not has(python, name)]
         return (None, f"{', '.join(missing)} cannot be imported") if missing else (module, None)
     for name in (module, OTHER_NAMES.get(module)):

@@ -202,6 +202,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "it asks the kernel for what Miri has not")]
     fn how_a_child_ended_is_written_once_and_into_its_last_capture_of_the_session() {
         let folder = std::env::temp_dir().join(format!("heaphint-ends-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -234,6 +235,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "it asks the kernel for what Miri has not")]
     fn the_captures_of_a_session_are_counted() {
         let folder = std::env::temp_dir().join(format!("heaphint-place-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
