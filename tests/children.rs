@@ -283,9 +283,10 @@ fn cases() -> Vec<Case> {
              \x20   code = 'import os; from hold import hold; hold(%d); os.kill(os.getpid(), %d)'\n\
              \x20   for number, ending in enumerate([signal.SIGTERM, signal.SIGABRT]):\n\
              \x20       print(subprocess.run([child[0], '-c', code % (2_000_000 + number, ending)]).returncode)\n\
-             \x20   process = multiprocessing.get_context('fork').Process(target=lambda: hold(2_000_002) or time.sleep(60))\n\
+             \x20   waiting, ready = os.pipe()\n\
+             \x20   process = multiprocessing.get_context('fork').Process(target=lambda: os.write(ready, b'x' * (not hold(2_000_002))) and time.sleep(60))\n\
              \x20   process.start()\n\
-             \x20   time.sleep(0.5)\n\
+             \x20   os.read(waiting, 1)\n\
              \x20   process.kill()\n\
              \x20   process.join()\n\
              \x20   print(process.exitcode)\n\
