@@ -21,7 +21,7 @@
 //! | `textDocument/prepareCallHierarchy`, `callHierarchy/incomingCalls`, `outgoingCalls` | `protocol::call_hierarchy_tells_who_leads_to_an_allocation` |
 //! | `textDocument/documentLink` | `protocol::files_that_a_configuration_names_are_links` |
 //! | `workspace/executeCommand` | each command: `what`, `figures`, `sessions`, `limits`; wrong ones: `robust::requests_out_of_order_are_answered` |
-//! | `workspace/configuration`, `didChangeConfiguration` | `profile::settings_are_asked_for_where_the_editor_can_answer`, `profile::settings_choose_what_is_shown_and_may_change` |
+//! | `workspace/configuration`, `didChangeConfiguration` | `profile::settings_are_asked_for_where_the_editor_can_answer`, `profile::settings_choose_what_is_shown_and_may_change`; each setting: `settings`, and where its subject is |
 //! | `client/registerCapability`, `workspace/didChangeWatchedFiles` | `protocol::a_file_that_changed_on_the_disk_is_told_once` |
 //! | `workspace/didChangeWorkspaceFolders` | `protocol::folders_come_and_go` |
 //! | `workspace/didRenameFiles` | `protocol::renamed_files_keep_their_figures` |
@@ -34,12 +34,12 @@
 //! (`robust::huge_documents_are_edited_and_annotated`), requests out of order (`robust::requests_out_of_order_are_answered`), dies
 //! (`robust::an_editor_that_vanishes_takes_the_program_with_it`) or never answers
 //! (`plumbing::three_hundred_messages_behind_waiting_handlers_are_answered`); a program that dies
-//! (`robust::programs_that_die_are_shown_as_far_as_they_came`), hangs (`profile::a_program_that_will_not_end_is_killed`), forks on and
+//! (`robust::programs_that_die_are_shown_as_far_as_they_came`), hangs (`profile::a_cancelled_program_is_asked_before_it_is_killed`, `profile::a_program_that_will_not_end_is_killed`), forks on and
 //! on (`robust::a_program_that_forks_on_and_on_does_not_stop_the_server`), leaves processes behind
 //! (`robust::what_left_its_group_and_session_ends_with_the_server_too`) or writes a gigabyte
 //! (`running::a_flood_of_output_does_not_fill_the_server`); captures that are cut, hostile or newer
 //! (`robust::captures_that_are_cut_hostile_or_newer_are_refused_or_shown`); a disk that cannot be written
-//! (`robust::a_project_that_cannot_be_written_is_profiled`) or that answers late
+//! (`robust::a_project_on_a_read_only_disk_is_profiled`, `robust::a_project_that_cannot_be_written_is_profiled`) or that answers late
 //! (`robust::a_disk_that_does_not_answer_holds_up_nobody_else`).
 
 mod client;
@@ -53,4 +53,5 @@ mod protocol;
 mod robust;
 mod running;
 mod sessions;
+mod settings;
 mod what;

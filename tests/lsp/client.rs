@@ -24,7 +24,12 @@ pub struct Client {
 impl Client {
     /// A server to which nothing has been said.
     pub fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_heaphint"))
+        Self::start_by(&mut Command::new(env!("CARGO_BIN_EXE_heaphint")))
+    }
+
+    /// The same, by a command that puts something in front of the program.
+    pub fn start_by(command: &mut Command) -> Self {
+        let mut child = command
             .args(["server", "--stdio"])
             .env("HEAPHINT_TEST_COMMANDS", "1")
             .stdin(Stdio::piped())
@@ -195,8 +200,17 @@ impl Client {
 
     /// The most memory that the server had at any moment, bytes.
     pub fn peak_memory(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    /// The memory that the server has for itself now, bytes: without its code, which is large in test builds.
+    pub fn own_memory(&self) -> u64 {
+        self.status("RssAnon:")
+    }
+
+    fn status(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a line");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
 

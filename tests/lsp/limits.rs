@@ -369,6 +369,73 @@ fn diagnostics_carry_what_quick_fixes_need() {
 }
 
 #[test]
+fn growth_is_told_in_the_editor_until_it_is_accepted() {
+    let text = "def load(n):\n    return bytearray(n << 20)\n\nkept = load(30)\n";
+    let project = Project::new(&[("app.py", text)]);
+    project.write(
+        "pyproject.toml",
+        "[tool.heaphint]\ngrowth = \"5 % or 2 MiB\"\n[[tool.heaphint.limits]]\nfunction = \"load\"\ngrowth = \"1 MiB\"\n",
+    );
+    let (uri, toml) = (project.uri("app.py"), project.uri("pyproject.toml"));
+    let root = json!({"uri": project.uri("")});
+    let mut client = Client::start();
+    client.initialize(project.folders());
+    client.open(&uri, text);
+    client.profile(json!({"uri": uri}));
+    client
+        .diagnostics(&toml, |list| list.iter().all(|it| it["code"] == "no-accepted-run") && !list.is_empty());
+    client.command("heaphint.acceptRun", root);
+    client.diagnostics(&toml, <[Value]>::is_empty);
+
+    let larger = text.replace("30", "40");
+    project.write("app.py", &larger);
+    client.change(&uri, 2, None, &larger);
+    client.profile(json!({"uri": uri}));
+    let at_function =
+        client.diagnostics(&uri, |list| list.iter().any(|it| it["range"]["start"]["line"] == 0));
+    let of_function =
+        "`load` held up to 40.0 MiB, more than the 30.0 MiB of the accepted run and the 1.00 MiB";
+    assert!(
+        at_function.iter().all(|it| it["code"] == "growth-limit")
+            && at_function
+                .iter()
+                .any(|it| it["message"].as_str().is_some_and(|m| m.starts_with(of_function))),
+        "{at_function:?}"
+    );
+    let actions = client.actions(&uri, 0, Some("quickfix"));
+    let accept =
+        actions.iter().find(|it| it["title"].as_str().is_some_and(|title| title.starts_with("Accept")));
+    let accept = accept.unwrap_or_else(|| panic!("{actions:?}"))["command"].clone();
+    client.ask("workspace/executeCommand", accept);
+    client.diagnostics(&uri, <[Value]>::is_empty);
+}
+
+#[test]
+fn a_limit_of_one_test_holds_when_it_runs_alone() {
+    let text =
+        "def test_a():\n    kept = bytearray(6 << 20)\n\ndef test_b():\n    kept = bytearray(7 << 20)\n";
+    // What is called pytest here runs what pytest would run.
+    let pytest =
+        "import runpy, sys\npath, _, name = sys.argv[1].partition('::')\nrunpy.run_path(path)[name]()\n";
+    let project = Project::new(&[("tests/test_app.py", text), ("pytest.py", pytest)]);
+    let toml = "[[limits]]\ntest = \"tests/test_app.py::test_a\"\nbytes = \"5 MB\"\n\
+                [[limits]]\ntest = \"tests/test_app.py::test_b\"\npeak = \"1 MB\"\n";
+    project.write("heaphint.toml", toml);
+    let (uri, toml) = (project.uri("tests/test_app.py"), project.uri("heaphint.toml"));
+    let mut client = Client::start();
+    client.initialize(project.folders());
+    client.open(&uri, text);
+    let finished = client.profile(json!({"uri": uri, "test": "test_a"}));
+    assert_eq!(finished["outcome"], "finished", "{finished}");
+    let list = client.diagnostics(&uri, |list| !list.is_empty());
+    assert_eq!(seen(&list), [(0, "`test_a` held up to 6.00 MiB, more than the limit of 5.00 MiB.")]);
+    assert!(!client.has_unread_diagnostics(&toml));
+    client.profile(json!({"uri": uri, "test": "test_b"}));
+    let list = client.diagnostics(&toml, |list| !list.is_empty());
+    assert_eq!((list.len(), &list[0]["code"]), (1, &json!("peak-limit")), "{list:?}");
+}
+
+#[test]
 fn each_project_has_its_own_limits() {
     let text = "kept = bytearray(7 * 1024 * 1024)\n";
     let (one, two) = (Project::new(&[("a.py", text)]), Project::new(&[("b.py", text)]));

@@ -247,6 +247,69 @@ fn a_cancelled_run_shows_what_was_recorded() {
 }
 
 #[test]
+fn a_cancelled_program_is_asked_before_it_is_killed() {
+    // The program and its child each say what comes; both end at the second signal.
+    let text = r#"import os, signal, sys, time
+name = "parent" if os.fork() else "child"
+def say(word):
+    os.write(1, f"{name} {word}\n".encode())
+def tell(number, frame):
+    say(signal.Signals(number).name)
+    if number == signal.SIGTERM:
+        sys.exit(0)
+signal.signal(signal.SIGINT, tell)
+signal.signal(signal.SIGTERM, tell)
+kept = bytearray(50 << 20)
+say("ready")
+while True:
+    time.sleep(0.01)
+"#;
+    let project = Project::new(&[("app.py", text)]);
+    let uri = project.uri("app.py");
+    let mut client = Client::initialized();
+    client.open(&uri, text);
+    client.command("heaphint.profile", json!({"uri": uri}));
+    let both_say = |client: &mut Client, word: &str| {
+        for name in ["parent", "child"] {
+            let line = format!("{name} {word}");
+            client.told("window/logMessage", |params| params["message"] == line.as_str());
+        }
+    };
+    both_say(&mut client, "ready");
+    client.command("heaphint.cancel", Value::Null);
+    both_say(&mut client, "SIGINT");
+    assert!(!client.has_unread("heaphint/runFinished"));
+    both_say(&mut client, "SIGTERM");
+    let finished = client.told("heaphint/runFinished", |_| true);
+    assert_eq!(finished["outcome"], "cancelled", "{finished}");
+    assert_eq!(labels(&client.hints(&uri)), [(10, "~ 100 MiB peak")]);
+}
+
+#[test]
+fn a_file_outside_of_any_project_is_profiled() {
+    // Beside an open folder, and without anything around it that marks a project.
+    let open = Project::new(&[]);
+    let project = Project::new(&[("sub/app.py", APP)]);
+    std::fs::remove_file(project.path("pyproject.toml")).expect("a file");
+    let uri = project.uri("sub/app.py");
+    let text =
+        APP.replace("    data = bytearray(size)", "    data = bytearray(size)  # heaphint: limit 1 MiB");
+    project.write("sub/app.py", &text);
+    let mut client = Client::start();
+    client.initialize(open.folders());
+    client.open(&uri, &text);
+    assert_eq!(client.lenses(&uri)[0].1, "Profile memory");
+    let finished = client.profile(json!({"uri": uri}));
+    assert_eq!(finished["outcome"], "finished", "{finished}");
+    assert_eq!(labels(&client.hints(&uri))[0], (3, "120 MiB peak"));
+    client.diagnostics(&uri, |list| list.len() == 1 && list[0]["code"] == "line-limit");
+    let list = client.command("heaphint.sessions", json!({"uri": uri}));
+    assert_eq!(list["root"], project.path("sub").display().to_string());
+    assert_eq!(list["sessions"][0]["session"], finished["session"]);
+    assert!(project.path("sub/.heaphint").exists() && !open.path(".heaphint").exists());
+}
+
+#[test]
 fn a_program_that_will_not_end_is_killed() {
     let text = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n\
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)\nkept = bytearray(50 * 1024 * 1024)\n\

@@ -2,11 +2,13 @@
 
 use std::io::Read;
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use super::client::Client;
 use super::project::{APP, Project, labels};
+use crate::support::interpreter::say;
 
 #[test]
 fn requests_out_of_order_are_answered() {
@@ -240,6 +242,40 @@ fn a_disk_that_does_not_answer_holds_up_nobody_else() {
     client.ask("shutdown", Value::Null);
     client.notify("exit", Value::Null);
     assert_eq!(client.wait().code(), Some(0));
+}
+
+#[test]
+fn a_project_on_a_read_only_disk_is_profiled() {
+    let project = Project::new(&[("app.py", APP)]);
+    let uri = project.uri("app.py");
+    // In a mount namespace of the server's own, where whoever runs the tests may make one.
+    let mount = format!("mount --bind {0} {0} && mount -o remount,ro,bind {0}", project.path("").display());
+    let may = Command::new("unshare").args(["-rm", "sh", "-c", &mount]).status();
+    if !may.is_ok_and(|status| status.success()) {
+        say("not run here: a read-only disk, for want of mount namespaces");
+        return;
+    }
+    let mut server = Command::new("unshare");
+    server.args(["-rm", "sh", "-c", &format!("{mount} && exec \"$@\""), "sh"]);
+    let mut client = Client::start_by(server.arg(env!("CARGO_BIN_EXE_heaphint")));
+    client.initialize(project.folders());
+    client.open(&uri, APP);
+    let finished = client.profile(json!({"uri": uri}));
+    assert_eq!(finished["outcome"], "finished", "{finished}");
+    assert_eq!(labels(&client.hints(&uri))[0], (3, "120 MiB peak"));
+    assert!(client.hover(&uri, 3).contains("`load`"));
+    let list = client.command("heaphint.sessions", json!({"uri": uri}));
+    assert_eq!(list["sessions"][0]["session"], finished["session"]);
+    // What cannot be kept is said, and nothing else happens.
+    let accept = json!({"command": "heaphint.acceptRun", "arguments": [{"uri": project.uri("")}]});
+    let id = client.request("workspace/executeCommand", accept);
+    let answer = client.answer(id);
+    assert!(
+        answer["error"]["message"].as_str().is_some_and(|m| m.contains("heaphint-baseline.json")),
+        "{answer}"
+    );
+    client.command("heaphint.deleteSession", json!({"uri": uri, "session": finished["session"]}));
+    assert!(!project.path(".heaphint").exists());
 }
 
 #[test]

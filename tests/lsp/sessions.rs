@@ -163,3 +163,33 @@ fn a_run_in_a_terminal_is_followed_as_it_grows() {
         client.told("workspace/inlayHint/refresh", |_| true);
     }
 }
+
+#[test]
+fn a_capture_of_many_stacks_leaves_little_in_memory() {
+    // 10 branches on each of 5 levels: 111,111 nodes, of which 100,000 allocate.
+    let calls = "    f(n - 1)\n".repeat(10);
+    let text = format!(
+        "kept = []\ndef f(n):\n    if n == 0:\n        kept.append(bytearray(2000))\n        return\n{calls}f(5)\n"
+    );
+    let project = Project::new(&[("app.py", &text)]);
+    let uri = project.uri("app.py");
+    let capture = project.path("many.heaphint");
+    run_elsewhere(&project.path("app.py"), &capture);
+    let mut client = Client::initialized();
+    client.open(&uri, &text);
+    client.hints(&uri);
+    let before = client.own_memory();
+    client.command("heaphint.openSession", json!({"uri": uri, "captures": [project.uri("many.heaphint")]}));
+    let hints = client.hints(&uri);
+    let held = labels(&hints);
+    assert!(held[0].0 == 3 && held[0].1.starts_with("19"), "200 MB in blocks and a list: {hints:?}");
+    // Its stacks alone would be 20 MiB.
+    let grown = client.own_memory().saturating_sub(before);
+    assert!(grown < 8 << 20, "{grown} bytes");
+    // They are there when somebody asks.
+    let hover = client.hover(&uri, 3);
+    assert!(
+        hover.contains("Largest stacks through this line") && hover.contains("`f` [app.py:4]"),
+        "{hover}"
+    );
+}
