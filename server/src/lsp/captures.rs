@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use heaphint_analysis::Profile;
-use heaphint_format::Status;
+use heaphint_format::{Capture, Status};
 
+use super::recorded::MOST_STACKS;
 use crate::launch::header;
 
 /// The end of a capture's name.
@@ -23,6 +24,24 @@ pub fn live_bytes(captures: &[PathBuf]) -> u64 {
 /// # Errors
 /// When none can be read.
 pub fn read(paths: &[PathBuf]) -> anyhow::Result<Profile> {
+    Ok(Profile::with_native_stacks(read_all(paths)?))
+}
+
+/// The same, without stacks when there are many.
+///
+/// # Errors
+/// When none can be read.
+pub fn read_figures(paths: &[PathBuf]) -> anyhow::Result<Profile> {
+    let captures = read_all(paths)?;
+    let stacks: usize = captures.iter().map(|capture| capture.sites.len()).sum();
+    Ok(if stacks > MOST_STACKS {
+        Profile::without_stacks_of(captures)
+    } else {
+        Profile::with_native_stacks(captures)
+    })
+}
+
+fn read_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Capture>> {
     let mut captures = Vec::new();
     let mut problem = None;
     for path in paths {
@@ -35,7 +54,7 @@ pub fn read(paths: &[PathBuf]) -> anyhow::Result<Profile> {
     match problem {
         Some(error) if captures.is_empty() => Err(error),
         _ if captures.is_empty() => anyhow::bail!("nothing was recorded: the program did not start Python"),
-        _ => Ok(Profile::with_native_stacks(captures)),
+        _ => Ok(captures),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use heaphint_analysis::Profile;
 
 /// More than this are not kept: a stack takes about 200 bytes.
-const MOST_STACKS: usize = 50_000;
+pub const MOST_STACKS: usize = 50_000;
 /// How long stacks are kept after somebody has asked for them.
 const KEPT: Duration = Duration::from_secs(20);
 
@@ -51,11 +51,13 @@ impl Recorded {
         time: Duration,
         read: impl Fn() -> anyhow::Result<Profile> + Send + Sync + 'static,
     ) -> Self {
-        if self.figures.stack_count() <= MOST_STACKS {
+        let has_stacks = self.figures.has_stacks();
+        if has_stacks && self.figures.stack_count() <= MOST_STACKS {
             return self;
         }
         let stored = Stored { read: Box::new(read), time, kept: Mutex::default() };
-        Self { figures: Arc::new(self.figures.without_stacks()), stored: Some(Arc::new(stored)) }
+        let figures = if has_stacks { Arc::new(self.figures.without_stacks()) } else { self.figures };
+        Self { figures, stored: Some(Arc::new(stored)) }
     }
 
     /// Everything but stacks. What is asked about stacks here may be answered with nothing.

@@ -174,6 +174,13 @@ impl Area {
     }
 }
 
+impl Default for Area {
+    fn default() -> Self {
+        let events = [PendingEvent::default(); AREA_EVENTS];
+        Self { state: AreaState::default(), room: 0, thread: 0, reserved: [0; 4], events }
+    }
+}
+
 impl Record for Area {
     const BYTES: usize = size_of::<Self>();
     fn decode(bytes: &[u8]) -> Option<Self> {

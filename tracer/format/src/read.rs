@@ -105,6 +105,26 @@ impl Capture {
         tables.capture()
     }
 
+    /// Reads a capture whose tables are apart already: the fixed part of its file, and the bytes of tables by their numbers.
+    ///
+    /// # Errors
+    /// When they are no capture, or one that cannot be read at all.
+    pub fn of_tables(
+        fixed: Vec<u8>,
+        tables: impl IntoIterator<Item = (u32, Vec<u8>)>,
+    ) -> Result<Self, ReadError> {
+        check_start(&fixed)?;
+        let mut all = Tables { fixed, tables: Default::default(), damaged: false };
+        for (number, bytes) in tables {
+            match (number as usize).checked_sub(1).and_then(|at| all.tables.get_mut(at)) {
+                Some(slot) => *slot = bytes,
+                None => all.damaged = true,
+            }
+        }
+        all.undo_journal();
+        all.capture()
+    }
+
     /// Makes tables that were filled by events consistent: every index valid, nothing pending in `sets`, the peak's
     /// figures in every site. For whoever has filled them without a file; it has happened to what [`Self::read`] gives.
     pub fn settle(&mut self, mut sets: Vec<SetNode>) {
@@ -301,17 +321,18 @@ impl Capture {
         let header = &mut self.header;
         let live = self.sites.iter().fold(0u64, |sum, site| sum.wrapping_add(site.live_bytes));
         let growing = header.peak_state.is_multiple_of(2) || live > header.peak_bytes;
+        let mut peak = 0u64;
         for site in &mut self.sites {
             if growing || site.epoch != header.peak_state {
                 site.peak_bytes = site.live_bytes;
                 site.peak_count = site.live_count;
             }
+            peak = peak.wrapping_add(site.peak_bytes);
         }
         if growing {
             header.peak_bytes = live;
             header.peak_ms = header.elapsed_ms;
         }
-        let peak = self.sites.iter().fold(0u64, |sum, site| sum.wrapping_add(site.peak_bytes));
         // While the process runs, the file changes as it is read; then sums may be off by the events of that time.
         self.damaged |= header.status == Status::Finished as u32 && peak != header.peak_bytes;
     }
@@ -361,6 +382,25 @@ impl Unlogged {
     }
 }
 
+/// The fixed part of a file and its header, if this version can read what begins so.
+fn check_start(bytes: &[u8]) -> Result<(&[u8], Header), ReadError> {
+    // The magic is written last, so zeros are a capture whose process died before it began.
+    if bytes.iter().take(MAGIC.len()).all(|byte| *byte == 0) {
+        return Err(ReadError::Empty);
+    }
+    if !bytes.starts_with(&MAGIC) {
+        return Err(ReadError::NotACapture);
+    }
+    let cut = ReadError::Cut { bytes: bytes.len() };
+    let version = bytes.get(8..).and_then(u32::decode).ok_or(cut.clone())?;
+    if version > VERSION {
+        return Err(ReadError::Newer { version });
+    }
+    let fixed = bytes.get(..FIXED_BYTES).ok_or(cut.clone())?;
+    let header = Header::decode(fixed).ok_or(cut)?;
+    Ok((fixed, header))
+}
+
 /// The highest number of a table.
 const TABLES: usize = Table::LargeSites as usize;
 
@@ -374,20 +414,8 @@ struct Tables {
 impl Tables {
     /// The tables of a file, the journal undone.
     fn read(bytes: &[u8]) -> Result<Self, ReadError> {
-        // The magic is written last, so zeros are a capture whose process died before it began.
-        if bytes.iter().take(MAGIC.len()).all(|byte| *byte == 0) {
-            return Err(ReadError::Empty);
-        }
-        if !bytes.starts_with(&MAGIC) {
-            return Err(ReadError::NotACapture);
-        }
-        let cut = ReadError::Cut { bytes: bytes.len() };
-        let version = bytes.get(8..).and_then(u32::decode).ok_or(cut.clone())?;
-        if version > VERSION {
-            return Err(ReadError::Newer { version });
-        }
-        let fixed = bytes.get(..FIXED_BYTES).ok_or(cut.clone())?;
-        let mut tables = Self::collect(bytes, fixed, Header::decode(fixed).ok_or(cut)?);
+        let (fixed, header) = check_start(bytes)?;
+        let mut tables = Self::collect(bytes, fixed, header);
         tables.undo_journal();
         Ok(tables)
     }
@@ -487,26 +515,41 @@ impl Tables {
         if header.version < FIRST_WITH_SMALL_SITES {
             return self.records(Table::Sites, header, damaged);
         }
-        let small: Vec<SmallSite> = self.records(Table::Sites, header, damaged);
+        let bytes = self.table_mut(Table::Sites as usize).map(core::mem::take).unwrap_or_default();
         let large = self.table_mut(Table::LargeSites as usize).map(core::mem::take).unwrap_or_default();
-        let site = |small: &SmallSite| match small.large() {
-            None => small.site(stacks.get(small.stack as usize).map_or(0, |stack| stack.set)),
-            Some(index) => {
-                let at = (index as usize).saturating_mul(Site::BYTES);
-                large.get(at..).and_then(Site::decode).unwrap_or_else(|| {
-                    *damaged = true;
-                    Site { stack: small.stack, place: small.place, ..Site::default() }
-                })
-            }
-        };
-        small.iter().map(site).collect()
+        let mut is_missing = false;
+        let sites: Vec<Site> = decoded(&bytes, Table::Sites, header, damaged)
+            .map(|small: SmallSite| match small.large() {
+                None => small.site(stacks.get(small.stack as usize).map_or(0, |stack| stack.set)),
+                Some(index) => {
+                    let at = (index as usize).saturating_mul(Site::BYTES);
+                    large.get(at..).and_then(Site::decode).unwrap_or_else(|| {
+                        is_missing = true;
+                        Site { stack: small.stack, place: small.place, ..Site::default() }
+                    })
+                }
+            })
+            .collect();
+        *damaged |= is_missing;
+        sites
     }
 
     fn records<R: Record>(&mut self, table: Table, header: &Header, damaged: &mut bool) -> Vec<R> {
         let bytes = self.table_mut(table as usize).map(core::mem::take).unwrap_or_default();
-        let expected = header.lengths.get(table as usize).map_or(0, |len| *len as usize);
-        let records: Vec<R> = bytes.chunks_exact(R::BYTES).take(expected).filter_map(R::decode).collect();
-        *damaged |= records.len() < expected;
-        records
+        decoded(&bytes, table, header, damaged).collect()
     }
+}
+
+/// The records of a table, as many as the header says; it is damaged when there are fewer.
+fn decoded<'a, R: Record>(
+    bytes: &'a [u8],
+    table: Table,
+    header: &Header,
+    damaged: &mut bool,
+) -> impl Iterator<Item = R> + use<'a, R> {
+    let expected = header.lengths.get(table as usize).map_or(0, |len| *len as usize);
+    let records = bytes.chunks_exact(R::BYTES).take(expected);
+    *damaged |= records.len() < expected;
+    // Each chunk is as long as a record, so there is always one.
+    records.map(|chunk| R::decode(chunk).unwrap_or_default())
 }

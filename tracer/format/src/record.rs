@@ -40,7 +40,7 @@ impl<T: Word + Default, const N: usize> Word for [T; N] {
 }
 
 /// A record of a table, or one of the fixed structures before the tables.
-pub trait Record: Sized + Copy {
+pub trait Record: Sized + Copy + Default {
     /// Bytes of one record in the file.
     const BYTES: usize;
     /// Decodes the first [`Self::BYTES`] of `bytes`; `None` when there are fewer.
@@ -72,11 +72,12 @@ macro_rules! record {
 
         impl $crate::Record for $name {
             const BYTES: usize = $bytes;
+            #[inline]
             fn decode(bytes: &[u8]) -> Option<Self> {
+                // With a length that the compiler knows, no field asks again whether it is there.
+                let bytes = bytes.first_chunk::<$bytes>()?;
                 Some(Self {
-                    $($field: <$ty as $crate::Word>::decode(
-                        bytes.get(core::mem::offset_of!(Self, $field)..$bytes)?,
-                    )?,)*
+                    $($field: <$ty as $crate::Word>::decode(bytes.get(core::mem::offset_of!(Self, $field)..)?)?,)*
                 })
             }
             fn encode(&self, out: &mut [u8]) -> Option<()> {

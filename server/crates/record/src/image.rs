@@ -9,8 +9,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use heaphint_format::{
-    COMPACT, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Header, JOURNAL_OFFSET, MAGIC, MAX_EXTENTS, PAGE, Record,
-    Table, VERSION,
+    COMPACT, Capture, DIRECTORY_OFFSET, Extent, FIXED_BYTES, Header, JOURNAL_OFFSET, MAGIC, MAX_EXTENTS,
+    PAGE, ReadError, Record, Table, VERSION,
 };
 
 use crate::{Error, compact};
@@ -31,21 +31,43 @@ pub struct Parts {
     pub tables: Vec<TableBytes>,
 }
 
-/// The image of a capture, whatever state its file is in. What is no capture, or is cut, comes as it is: whoever reads it
-/// says what is wrong.
+/// What a capture's file holds.
+enum Content {
+    /// A fixed part and tables.
+    Parts(Parts),
+    /// No capture, or one that is cut: whoever reads it says what is wrong.
+    Bytes(Vec<u8>),
+}
+
+/// The image of a capture, whatever state its file is in. What is no capture, or is cut, comes as it is.
 pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    Ok(match content(path)? {
+        Content::Parts(parts) => parts.image(),
+        Content::Bytes(bytes) => bytes,
+    })
+}
+
+/// A capture, whatever state its file is in.
+pub fn read_capture(path: &Path) -> Result<Capture, Error> {
+    Ok(match content(path)? {
+        Content::Parts(parts) => parts.capture()?,
+        Content::Bytes(bytes) => Capture::read(bytes)?,
+    })
+}
+
+fn content(path: &Path) -> Result<Content, Error> {
     let file = File::open(path)?;
     let mut start = [0; Header::BYTES];
     let has_header = file.read_exact_at(&mut start, 0).is_ok();
     let header = Header::decode(&start).filter(|header| has_header && header.magic == MAGIC);
-    let image = match header {
-        Some(header) if header.version & COMPACT != 0 => compact::parts(&file, &header)?.map(|it| it.image()),
-        Some(header) if header.version <= VERSION => parts(&file)?.map(|it| it.image()),
+    let parts = match header {
+        Some(header) if header.version & COMPACT != 0 => compact::parts(&file, &header)?,
+        Some(header) if header.version <= VERSION => parts(&file)?,
         _ => None,
     };
-    Ok(match image {
-        Some(image) => image,
-        None => std::fs::read(path)?,
+    Ok(match parts {
+        Some(parts) => Content::Parts(parts),
+        None => Content::Bytes(std::fs::read(path)?),
     })
 }
 
@@ -101,6 +123,26 @@ pub fn parts(file: &File) -> io::Result<Option<Parts>> {
 }
 
 impl Parts {
+    /// What they say: what a reader of [`Self::image`] says, without one.
+    fn capture(mut self) -> Result<Capture, ReadError> {
+        self.settle_header();
+        let tables = self.tables.into_iter().map(|TableBytes { number, mut bytes }| {
+            // A journal may name what is behind the last record: a new one that never counted.
+            bytes.resize(bytes.len().next_multiple_of(PAGE), 0);
+            (number, bytes)
+        });
+        Capture::of_tables(self.fixed, tables)
+    }
+
+    /// Makes the header that of an image: each table has one extent, and nothing is compressed.
+    fn settle_header(&mut self) {
+        if let Some(mut header) = Header::decode(&self.fixed) {
+            header.version &= !COMPACT;
+            header.extents = self.tables.len() as u32;
+            let _ = header.encode(&mut self.fixed);
+        }
+    }
+
     /// One file of them.
     pub fn image(mut self) -> Vec<u8> {
         let mut directory = Vec::new();
@@ -113,11 +155,7 @@ impl Parts {
             directory.extend_from_slice(&entry);
             page += pages as u64;
         }
-        if let Some(mut header) = Header::decode(&self.fixed) {
-            header.extents = self.tables.len() as u32;
-            header.version &= !COMPACT;
-            let _ = header.encode(&mut self.fixed);
-        }
+        self.settle_header();
         if let Some(room) = self.fixed.get_mut(DIRECTORY_OFFSET..JOURNAL_OFFSET) {
             room.fill(0);
             let len = directory.len().min(room.len());

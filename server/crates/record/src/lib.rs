@@ -52,7 +52,7 @@ pub enum Error {
 /// # Errors
 /// When the file cannot be read, or is no capture.
 pub fn read_capture(path: &Path) -> Result<heaphint_format::Capture, Error> {
-    Ok(heaphint_format::Capture::read(image::read(path)?)?)
+    image::read_capture(path)
 }
 
 /// Where the launcher puts what it takes from a capture's log.

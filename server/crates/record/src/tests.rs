@@ -258,3 +258,28 @@ proptest! {
         let _ = read_capture(&made.path());
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn tables_are_read_as_their_image_is(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..20),
+        is_finished in any::<bool>(),
+    ) {
+        let mut made = Made::new(1);
+        made.write();
+        if is_finished {
+            compact(&made.path()).unwrap();
+            made.reread();
+        }
+        for (at, byte) in damage {
+            let at = at.index(made.bytes.len());
+            made.bytes[at] = byte;
+        }
+        made.write();
+        let path = made.path();
+        let of_image = read_image(&path).and_then(|image| Ok(Capture::read(image)?));
+        prop_assert_eq!(format!("{:?}", read_capture(&path)), format!("{of_image:?}"));
+    }
+}

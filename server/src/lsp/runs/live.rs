@@ -1,6 +1,7 @@
 //! The figures of a run, read from its captures: again and again while its program runs, and once at its end.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -69,9 +70,9 @@ impl Reading {
         let mut paths = self.plan.launch.captures(self.pid);
         paths.truncate(MOST_PROCESSES);
         for _ in 0..RETRIES {
-            let profile = captures::read(&paths).ok()?;
+            let profile = captures::read_figures(&paths).ok()?;
             if profile.session().inexact != Some(Inexact::Damaged) {
-                let mut results = self.results(profile);
+                let mut results = self.results(profile, &paths);
                 results.live = true;
                 return Some(results);
             }
@@ -85,8 +86,7 @@ impl Reading {
     /// One sentence when there are none.
     pub fn end(&self, server: &Server, status: ExitStatus) -> anyhow::Result<Arc<Profile>> {
         let captures = self.plan.launch.finish(self.pid, status)?;
-        let results = self.results(captures::read(&captures)?);
-        let results = results.stored(move || captures::read(&captures));
+        let results = self.results(captures::read_figures(&captures)?, &captures);
         let note = Note { title: self.subject.clone(), name: None, target: results.target.clone() };
         let folder = folder_of(&self.plan.root);
         if let Err(error) = write_note(&folder, &self.plan.session, &note, Some(&results)) {
@@ -98,9 +98,11 @@ impl Reading {
         Ok(profile)
     }
 
-    fn results(&self, profile: Profile) -> Results {
+    fn results(&self, profile: Profile, captures: &[PathBuf]) -> Results {
         let Plan { root, file, .. } = &*self.plan;
-        let mut results = Results::new(profile, root.clone(), file.clone(), &self.sources);
+        let captures = captures.to_owned();
+        let mut results = Results::new(profile, root.clone(), file.clone(), &self.sources)
+            .stored(move || captures::read(&captures));
         results.run = Some(self.id);
         results.session = Some(self.plan.session.clone());
         results

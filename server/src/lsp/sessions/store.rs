@@ -252,12 +252,12 @@ pub fn delete(folder: &Path, id: &SessionId) -> anyhow::Result<()> {
 /// When no capture can be read.
 pub fn load(captures: &[PathBuf], root: &Path, mappings: &[PathMapping]) -> anyhow::Result<Results> {
     let (again, root_again, mappings) = (captures.to_owned(), root.to_owned(), mappings.to_owned());
-    let read = move || {
-        let mut profile = captures::read(&again)?;
+    let mapped = move |mut profile: Profile| {
         map_files(&mut profile, &root_again, &mappings);
-        Ok(profile)
+        profile
     };
-    let profile = read()?;
+    let profile = mapped(captures::read_figures(captures)?);
+    let read = move || Ok(mapped(captures::read(&again)?));
     let started = UNIX_EPOCH + Duration::from_millis(profile.session().started_unix_ms);
     let (id, folder) = match captures.first() {
         Some(first) => (header(first).map(|header| names(first, &header).1), first.parent()),

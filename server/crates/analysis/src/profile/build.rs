@@ -31,17 +31,24 @@ struct Builder {
     line_ids: FxHashMap<(FileId, u32), LineId>,
     nodes: Vec<Node>,
     sites: Vec<Site>,
+    keeps_sites: bool,
+    /// What was allocated at each node by sites that are not kept.
+    at_node: Vec<Figures>,
     threads: Vec<ThreadName>,
     maxima: Vec<Maxima>,
     name_bytes: usize,
 }
 
-pub(super) fn profile(owner: impl AsRef<[Capture]>, mut symbols: Option<&mut dyn Symbols>) -> Profile {
+/// A profile of captures; one that does not keep stacks has nothing of them but what was computed from them.
+pub(super) fn profile(
+    owner: impl AsRef<[Capture]>,
+    mut symbols: Option<&mut dyn Symbols>,
+    keeps_stacks: bool,
+) -> Profile {
     let captures = owner.as_ref();
     let mut session = Session::start(captures);
-    let mut builder = Builder::default();
+    let mut builder = Builder { keeps_sites: keeps_stacks, ..Builder::default() };
     builder.root();
-    let mut whole = Figures::default();
     for (process, capture) in captures.iter().enumerate() {
         // A reborrow of what an option holds needs its lifetime spelt out.
         let symbols: Option<&mut dyn Symbols> = match &mut symbols {
@@ -50,8 +57,9 @@ pub(super) fn profile(owner: impl AsRef<[Capture]>, mut symbols: Option<&mut dyn
         };
         builder.capture(capture, process as u32, symbols);
     }
-    for site in &builder.sites {
-        whole.add(&site.figures);
+    let mut whole = Figures::default();
+    for figures in builder.sites.iter().map(|site| &site.figures).chain(&builder.at_node) {
+        whole.add(figures);
     }
     session.allocated_bytes = whole.allocated_bytes;
     session.allocated_count = whole.allocated_count;
@@ -75,10 +83,15 @@ pub(super) fn profile(owner: impl AsRef<[Capture]>, mut symbols: Option<&mut dyn
         processes: captures.iter().map(Process::of).collect(),
         maxima: builder.maxima,
         native_stacks: None,
+        has_stacks: keeps_stacks,
     };
     // Counting takes as much memory again as the captures, when these are given away.
     drop(owner);
-    profile.count_lines(&maxima);
+    let at_node = if keeps_stacks { profile.at_node(&profile.sites) } else { builder.at_node };
+    profile.count_lines(&maxima, at_node);
+    if !keeps_stacks {
+        profile.nodes = profile.nodes.first().copied().into_iter().collect();
+    }
     profile
 }
 
@@ -116,7 +129,8 @@ impl Builder {
 
         // A code object without line numbers is shown at its first line, and that line then is more than one place.
         let mut merged_lines: FxHashSet<LineId> = FxHashSet::default();
-        let mut frames = vec![(FunctionId(0), LineId(0))];
+        let mut frames = Vec::with_capacity(capture.stacks.len());
+        frames.push((FunctionId(0), LineId(0)));
         for stack in capture.stacks.iter().skip(1) {
             if stack.code == NATIVE_STACK {
                 frames.push((FunctionId(0), LineId(0)));
@@ -143,33 +157,31 @@ impl Builder {
             let name = self.name(capture, thread.name);
             self.threads.push(ThreadName { tid: thread.tid, process, name });
         }
-        for site in &capture.sites {
-            self.sites.push(Site {
+        if self.keeps_sites {
+            self.sites.extend(capture.sites.iter().map(|site| Site {
                 node: node_id(site.stack),
                 stack: site.stack,
                 thread: ThreadId(first_thread.saturating_add(site.thread())),
                 allocator: site.allocator(),
-                figures: Figures {
-                    peak_bytes: site.peak_bytes,
-                    peak_count: u64::from(site.peak_count),
-                    max_bytes: 0,
-                    allocated_bytes: site.allocated_bytes,
-                    allocated_count: site.allocated_count,
-                    leaked_bytes: site.live_bytes,
-                    leaked_count: u64::from(site.live_count),
-                    temporary_bytes: site.temporary_bytes,
-                    temporary_count: site.temporary_count,
-                    inexact: None,
-                },
+                figures: figures(site),
                 sizes: site.sizes,
-            });
+            }));
+        } else {
+            self.at_node.resize(self.nodes.len(), Figures::default());
+            for site in &capture.sites {
+                if let Some(at_node) = self.at_node.get_mut(node_id(site.stack).index()) {
+                    at_node.add(&figures(site));
+                }
+            }
         }
         self.places(capture, &mut texts, &merged_lines);
     }
 
     /// The node of each stack, without native frames.
     fn python_nodes(&mut self, capture: &Capture, frames: &[(FunctionId, LineId)]) -> Vec<NodeId> {
-        let mut ids = vec![NodeId(0)];
+        let mut ids = Vec::with_capacity(frames.len());
+        ids.push(NodeId(0));
+        self.nodes.reserve(frames.len());
         for (stack, (function, line)) in capture.stacks.iter().zip(frames).skip(1) {
             // The reader has made every index valid; what a hand-made capture leaves wrong points to the root.
             let parent = ids.get(stack.parent as usize).copied().unwrap_or(NodeId(0));
@@ -279,6 +291,22 @@ impl Builder {
             self.lines.push((file, line));
             next
         })
+    }
+}
+
+/// What a site of a capture allocated. Maxima are of places.
+fn figures(site: &heaphint_format::Site) -> Figures {
+    Figures {
+        peak_bytes: site.peak_bytes,
+        peak_count: u64::from(site.peak_count),
+        max_bytes: 0,
+        allocated_bytes: site.allocated_bytes,
+        allocated_count: site.allocated_count,
+        leaked_bytes: site.live_bytes,
+        leaked_count: u64::from(site.live_count),
+        temporary_bytes: site.temporary_bytes,
+        temporary_count: site.temporary_count,
+        inexact: None,
     }
 }
 

@@ -118,9 +118,8 @@ pub(super) struct Sums {
 }
 
 impl Profile {
-    /// Fills `files` and `outside_python`.
-    pub(super) fn count_lines(&mut self, maxima: &Maxima) {
-        let at_node = self.at_node(&self.sites);
+    /// Fills `files` and `outside_python`, out of what was allocated at each node.
+    pub(super) fn count_lines(&mut self, maxima: &Maxima, at_node: Vec<Figures>) {
         self.outside_python = self.without_python(&at_node);
         self.outside_python.max_bytes = self.outside_python.peak_bytes.max(self.outside_python.leaked_bytes);
         self.outside_python.inexact = maxima.everywhere.or(Some(Inexact::MaxIsLowerBound));

@@ -159,6 +159,7 @@ pub struct Profile {
     maxima: Vec<Maxima>,
     /// For native frames of stacks that do not have them; see [`Profile::with_native_stacks`].
     native_stacks: Option<NativeStacks>,
+    has_stacks: bool,
 }
 
 impl Profile {
@@ -172,13 +173,20 @@ impl Profile {
     /// Bytes and counts add up over the processes; the peak and the maxima then are sums of each process's own.
     #[must_use]
     pub fn from_captures(captures: &[Capture]) -> Self {
-        build::profile(captures, None)
+        build::profile(captures, None, true)
     }
 
     /// The same, of captures that nobody else needs: with many stacks it takes half as much memory at once.
     #[must_use]
     pub fn consuming(captures: Vec<Capture>) -> Self {
-        build::profile(captures, None)
+        build::profile(captures, None, true)
+    }
+
+    /// The same without stacks: the session, files with their lines and functions, and processes are there, and whatever
+    /// is asked about stacks themselves is answered with nothing. With many stacks it takes half the time and memory.
+    #[must_use]
+    pub fn without_stacks_of(captures: Vec<Capture>) -> Self {
+        build::profile(captures, None, false)
     }
 
     /// The same, which keeps what [`Self::native_part`] needs.
@@ -192,11 +200,14 @@ impl Profile {
     /// figures that they have without.
     #[must_use]
     pub fn with_native(captures: &[Capture], symbols: &mut dyn Symbols) -> Self {
-        build::profile(captures, Some(symbols))
+        build::profile(captures, Some(symbols), true)
     }
 
     /// For each stack its innermost Python frame.
     pub(crate) fn python_nodes(&self) -> Vec<NodeId> {
+        if !self.functions.iter().any(|function| function.is_native) {
+            return (0..self.nodes.len() as u32).map(NodeId).collect();
+        }
         let mut innermost: Vec<NodeId> = Vec::with_capacity(self.nodes.len());
         for (index, node) in self.nodes.iter().enumerate() {
             let is_native = self.functions[node.function.index()].is_native;
@@ -211,8 +222,13 @@ impl Profile {
         self.sites.len()
     }
 
-    /// The same without stacks: what was computed from them (the session, files with their lines and functions,
-    /// processes) stays, and whatever is asked about stacks themselves is answered with nothing.
+    /// Whether stacks are there, and were not left out.
+    #[must_use]
+    pub fn has_stacks(&self) -> bool {
+        self.has_stacks
+    }
+
+    /// The same without stacks, as [`Self::without_stacks_of`] would make it.
     #[must_use]
     pub fn without_stacks(&self) -> Self {
         Self {
@@ -230,6 +246,7 @@ impl Profile {
             processes: self.processes.clone(),
             maxima: self.maxima.clone(),
             native_stacks: None,
+            has_stacks: false,
         }
     }
 

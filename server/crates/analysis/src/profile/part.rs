@@ -43,8 +43,10 @@ impl Profile {
             processes: self.processes.clone(),
             maxima: self.maxima.clone(),
             native_stacks: self.native_stacks.clone(),
+            has_stacks: self.has_stacks,
         };
-        part.count_lines(&maxima);
+        let at_node = part.at_node(&part.sites);
+        part.count_lines(&maxima, at_node);
         // Other processes and threads may have been where this part never was.
         for file in &mut part.files {
             file.lines.retain(|line| line.total_figures.allocated_count > 0);

@@ -62,6 +62,23 @@ fn lines_have_self_and_total_figures() {
 }
 
 #[test]
+fn figures_are_the_same_without_stacks() {
+    let captures = || {
+        let mut second = program();
+        second.header.pid = 2;
+        vec![program().capture(), second.capture()]
+    };
+    let (whole, figures) = (Profile::consuming(captures()), Profile::without_stacks_of(captures()));
+    for without in [&figures, &whole.without_stacks()] {
+        assert_eq!((without.session(), without.files()), (whole.session(), whole.files()));
+        assert_eq!((without.outside_python(), without.processes().len()), (whole.outside_python(), 2));
+        assert_eq!((without.has_stacks(), without.stack_count()), (false, 0));
+        assert_eq!(without.stacks_through(Through::Anything, Figure::Peak, 9).stacks, []);
+    }
+    assert!(whole.has_stacks() && whole.session().allocated_bytes > 10 * MIB);
+}
+
+#[test]
 fn a_maximum_that_nobody_recorded_is_a_lower_bound() {
     let mut made = program();
     made.places.clear();
