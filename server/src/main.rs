@@ -4,6 +4,7 @@ mod cli;
 mod launch;
 mod limits;
 mod lsp;
+mod memory;
 mod python;
 mod supervise;
 mod tui;

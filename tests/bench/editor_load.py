@@ -4,7 +4,8 @@
     python3 tests/bench/editor_load.py --soak
 
 Each client has a server of its own and a document with a figure on every other line; it sends so many edits a second,
-asks for hints meanwhile, and starts runs that it cancels or lets end. The soak is one client with a million edits and 500
+asks for hints meanwhile, and starts runs that it cancels or lets end. Each is a process, as editors are: what one has to
+wait for in here is not the server's. The soak is one client with a million edits and 500
 runs, as fast as they go. Prints the latencies of hint requests and the server's memory as it goes; it judges neither. Ends
 with 1 when an edit was lost, a run had no end, or a server did not go.
 """
@@ -13,8 +14,9 @@ import argparse
 import random
 import sys
 import tempfile
-import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 from editor import PROGRAM, Editor, shares
@@ -82,7 +84,9 @@ class Typist:
         return memory
 
 
-def load(options, folder, latencies, problems):
+def load(options, folder):
+    """The latencies of hint requests, seconds, and what went wrong."""
+    latencies, problems = [], []
     typist = Typist(options, folder)
     typist.editor.profile(typist.path)
     before = typist.editor.memory()
@@ -101,9 +105,12 @@ def load(options, folder, latencies, problems):
     print(
         f"{folder.name}: {edits} edits, {before:.0f} MiB before and {memory:.0f} after", flush=True
     )
+    return latencies, problems
 
 
-def soak(options, folder, latencies, problems):
+def soak(options, folder):
+    """The same, as fast as it goes."""
+    latencies, problems = [], []
     options.lines, options.sleep = 500, 0.02
     typist = Typist(options, folder)
     begin = time.monotonic()
@@ -123,7 +130,8 @@ def soak(options, folder, latencies, problems):
                 f"{typist.version - 1:,} edits, {share + 1} runs, {elapsed:.0f} s: {memory:.1f} MiB",
                 flush=True,
             )
-    print(f"at the end {typist.end(problems):.1f} MiB")
+    print(f"at the end {typist.end(problems):.1f} MiB", flush=True)
+    return latencies, problems
 
 
 def main():
@@ -143,21 +151,14 @@ def main():
         options.clients = 1
     latencies, problems = [], []
     with tempfile.TemporaryDirectory() as top:
-        clients = []
-        for number in range(options.clients):
-            folder = Path(top, f"client-{number}")
+        folders = [Path(top, f"client-{number}") for number in range(options.clients)]
+        for folder in folders:
             folder.mkdir()
             (folder / "pyproject.toml").touch()
-            clients.append(
-                threading.Thread(
-                    target=soak if options.soak else load,
-                    args=(options, folder, latencies, problems),
-                )
-            )
-        for client in clients:
-            client.start()
-        for client in clients:
-            client.join()
+        with ProcessPoolExecutor(options.clients) as clients:
+            for seen, wrong in clients.map(soak if options.soak else load, repeat(options), folders):
+                latencies += seen
+                problems += wrong
     if latencies:
         print(f"{len(latencies)} hint requests: {shares(latencies)}")
     else:

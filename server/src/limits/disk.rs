@@ -32,7 +32,8 @@ impl Sources for Disk<'_> {
     }
 
     fn outline(&self, path: &Path) -> Option<Arc<Outline>> {
-        Some(Arc::new(Outline::parse(&self.text(path)?, path)))
+        let text = self.text(path)?;
+        Outline::may_limit(&text).then(|| Arc::new(Outline::parse(&text, path)))
     }
 
     fn line_then(&self, _: &Path, line: u32) -> Option<u32> {

@@ -32,7 +32,7 @@ pub trait Sources {
     /// Python files whose comments and marks are asked for.
     fn files(&self) -> Vec<PathBuf>;
 
-    /// What a Python file holds.
+    /// What a Python file holds; `None` also for one whose text says nothing about limits ([`Outline::may_limit`]).
     fn outline(&self, path: &Path) -> Option<Arc<Outline>>;
 
     /// The 1-based line of the run for one of the text; `None` for lines that are newer than the run.

@@ -41,6 +41,7 @@ use tokio::io::BufReader;
 
 use tower_lsp::{LspService, Server as Transport};
 
+use crate::memory;
 use output::Output;
 use server::Server;
 use service::{Ending, Guarded};
@@ -50,8 +51,6 @@ use service::{Ending, Guarded};
 const CONCURRENCY: usize = 64;
 /// Answers that are still on their way when the editor ends the server are waited for so long.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
-/// Heaps of the C library, for all threads.
-const HEAPS: i32 = 2;
 /// Bytes between the reader of standard input and the protocol library.
 const PIPE_BYTES: usize = 64 << 10;
 
@@ -61,9 +60,7 @@ const PIPE_BYTES: usize = 64 << 10;
 /// # Errors
 /// When the runtime cannot be started.
 pub fn serve() -> anyhow::Result<u8> {
-    // Each thread that finds the heap busy would get one of its own, and what is freed in many heaps is used by few.
-    // SAFETY: mallopt takes numbers only, and no other thread runs yet.
-    unsafe { libc::mallopt(libc::M_ARENA_MAX, HEAPS) };
+    memory::prepare_for_long();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -29,6 +29,7 @@ use super::sessions::Followed;
 use super::state::{State, View};
 use super::untitled::Untitled;
 use super::watch::Watch;
+use crate::memory;
 
 /// Everything that handlers and tasks work with.
 #[derive(Debug)]
@@ -125,6 +126,7 @@ impl Server {
         // What a program holds while it runs is neither its peak nor a leak.
         if !live {
             self.check.ask();
+            memory::give_back();
         }
     }
 

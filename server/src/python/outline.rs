@@ -9,7 +9,7 @@ use tree_sitter::{Node, Parser, TreeCursor};
 use super::cases;
 use super::comments::{LimitComment, LimitTarget, marked};
 use super::lines::{line_of, line_starts};
-use super::marks::{self, LimitMark, WrittenMark};
+use super::marks::{self, LimitMark, MarkKind, WrittenMark};
 
 /// What a file holds. All lines are 1-based.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,6 +68,14 @@ pub enum TestRunner {
 }
 
 impl Outline {
+    /// Whether there may be comments or marks about limits in `text`: few files have any, and these words are found sooner
+    /// than a text is parsed.
+    #[must_use]
+    pub fn may_limit(text: &str) -> bool {
+        let words = ["heaphint:", MarkKind::Memory.name(), MarkKind::Leaks.name()];
+        words.iter().any(|word| text.contains(word))
+    }
+
     /// Reads `text`. `path` decides whether functions named `test…` are tests, as in pytest; see
     /// [`is_test_file`].
     #[must_use]

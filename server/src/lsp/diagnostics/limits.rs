@@ -74,8 +74,11 @@ impl Sources for Seen<'_> {
 
     fn outline(&self, path: &Path) -> Option<Arc<Outline>> {
         match self.input.document(path) {
-            Some(document) => Some(document.outline()),
-            None => Some(self.results?.file(path)?.outline()),
+            Some(document) => Outline::may_limit(document.text.as_str()).then(|| document.outline()),
+            None => {
+                let file = self.results?.file(path)?;
+                Outline::may_limit(file.baseline().text.as_str()).then(|| file.outline())
+            }
         }
     }
 

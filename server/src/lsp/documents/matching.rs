@@ -27,9 +27,22 @@ pub enum Edited {
 pub fn match_lines(old: &[&str], new: &[&str], edited: Edited) -> Vec<Option<usize>> {
     let (old_at, old) = filled(old);
     let (new_at, filled_new) = filled(new);
-    let [old_plain, new_plain] =
-        [&old, &filled_new].map(|lines| lines.iter().map(|line| plain(line)).collect::<Vec<_>>());
     let mut matches = vec![None; new.len()];
+    // Nearly always most of a text is as it was, which is seen without a diff.
+    let same = |(a, b): &(&&str, &&str)| a == b || plain(a) == plain(b);
+    let before = old.iter().zip(&filled_new).take_while(same).count();
+    let (old, filled_new) = (&old[before..], &filled_new[before..]);
+    let after = old.iter().rev().zip(filled_new.iter().rev()).take_while(same).count();
+    let (old, old_after) = old.split_at(old.len() - after);
+    let (filled_new, _) = filled_new.split_at(filled_new.len() - after);
+    let unchanged = (0..before).map(|i| (i, i));
+    let ends = (0..old_after.len()).map(|i| (before + old.len() + i, before + filled_new.len() + i));
+    for (i, j) in unchanged.chain(ends) {
+        matches[new_at[j]] = Some(old_at[i]);
+    }
+    let (old_at, new_at) = (&old_at[before..], &new_at[before..]);
+    let [old_plain, new_plain] =
+        [old, filled_new].map(|lines| lines.iter().map(|line| plain(line)).collect::<Vec<_>>());
     let operations = capture_diff_slices_deadline(
         Algorithm::Patience,
         &old_plain,
@@ -97,6 +110,25 @@ mod tests {
             match_lines(&["a", "b", "c"], &["x", "a", "c"], Edited::Similar),
             [None, Some(0), Some(2)]
         );
+    }
+
+    #[test]
+    fn what_is_the_same_at_both_ends_needs_no_diff() {
+        let old: Vec<String> = (0..20_000).map(|i| format!("x{i} = {i}")).collect();
+        let old: Vec<&str> = old.iter().map(String::as_str).collect();
+        let mut new = old.clone();
+        new.insert(10_000, "between = 1");
+        new[5] = "x5  =  5";
+        let matches = match_lines(&old, &new, Edited::Similar);
+        let expected = (0..=20_000usize).map(|j| match j {
+            10_000 => None,
+            _ => Some(if j < 10_000 { j } else { j - 1 }),
+        });
+        assert!(matches.into_iter().eq(expected));
+        // What is repeated belongs to one end only.
+        assert_eq!(match_lines(&["a", "a"], &["a"], Edited::Similar), [Some(0)]);
+        assert_eq!(match_lines(&["a"], &["a", "a"], Edited::Similar), [Some(0), None]);
+        assert_eq!(match_lines(&[], &["a"], Edited::Similar), [None]);
     }
 
     #[test]
