@@ -154,3 +154,19 @@ fn a_read_only_root_needs_only_a_place_for_the_capture() {
     assert_eq!(outcome.code, 3, "{}", outcome.text());
     assert_eq!(String::from_utf8_lossy(&outcome.stdout), "nothing 4 7003003 opened\n");
 }
+
+#[test]
+fn nothing_of_the_tracer_comes_into_a_gap_that_the_program_has_made() {
+    let playground = Playground::new();
+    for interpreter in Interpreter::all() {
+        let mut plain = Command::new(&interpreter.path);
+        let plain = run(plain.arg(playground.path("gaps.py")).current_dir(playground.folder()), "");
+        assert_eq!(plain.code, 0, "{}", plain.text());
+        let recorded = playground.recorded(&interpreter, "gaps.py");
+        let traced = run(&mut playground.traced(&interpreter, "gaps.py", &recorded), "");
+        assert_eq!(plain, traced, "{}", interpreter.version);
+        assert!(traced.text().contains("0 mappings in gaps\n"), "{}", traced.text());
+        let document = lines(&recorded.main).expect("the capture is readable");
+        assert!(document["session"]["allocated_count"].as_u64().is_some_and(|count| count > 3000));
+    }
+}

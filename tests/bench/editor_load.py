@@ -156,7 +156,9 @@ def main():
             folder.mkdir()
             (folder / "pyproject.toml").touch()
         with ProcessPoolExecutor(options.clients) as clients:
-            for seen, wrong in clients.map(soak if options.soak else load, repeat(options), folders):
+            for seen, wrong in clients.map(
+                soak if options.soak else load, repeat(options), folders
+            ):
                 latencies += seen
                 problems += wrong
     if latencies:

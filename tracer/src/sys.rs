@@ -5,6 +5,8 @@
 //! Miri knows the memory ones as functions of the C library only. It runs unit tests, in which we have no hooks.
 
 use core::ffi::{CStr, c_int, c_long, c_void};
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// Restores `errno` when dropped, so that the program never sees ours.
 pub struct ErrnoGuard(c_int);
@@ -23,7 +25,22 @@ impl Drop for ErrnoGuard {
     }
 }
 
-/// Maps memory; `None` on any failure. `fd` is -1 for anonymous memory.
+/// Bytes of addresses that own mappings had so far.
+static PLACED: AtomicUsize = AtomicUsize::new(0);
+/// No page is larger.
+const PLACE_BYTES: usize = 1 << 16;
+
+/// A place for a mapping of our own, far from where the kernel puts a program's. A program may unmap a part of a mapping and
+/// later all of it: what had come into the gap meanwhile would be gone.
+fn place(bytes: usize) -> *mut u8 {
+    const FIRST: usize = 1 << 45;
+    // By chance, as the library's place is.
+    let chance = (&raw const PLACED).addr() & ((1 << 40) - PLACE_BYTES);
+    (FIRST + chance + PLACED.fetch_add(bytes.next_multiple_of(PLACE_BYTES), Ordering::Relaxed)) as *mut u8
+}
+
+/// Maps memory, in a place of our own if `at` is null; `None` on any failure. `fd` is -1 for anonymous memory.
+#[inline(never)]
 pub fn map(
     at: *mut u8,
     bytes: usize,
@@ -36,8 +53,12 @@ pub fn map(
     // SAFETY: the same as below.
     return succeeded(unsafe { libc::mmap(at.cast(), bytes, protection, flags, fd, offset as i64) });
     #[cfg(not(miri))]
-    // SAFETY: callers pass either no address or one inside a mapping of their own.
-    succeeded(unsafe { libc::syscall(libc::SYS_mmap, at, bytes, protection, flags, fd, offset) } as _)
+    {
+        // Where something is already, or no address can be, the kernel chooses another.
+        let at = if at.is_null() { place(bytes) } else { at };
+        // SAFETY: callers pass either no address or one inside a mapping of their own.
+        succeeded(unsafe { libc::syscall(libc::SYS_mmap, at, bytes, protection, flags, fd, offset) } as _)
+    }
 }
 
 /// A mapping's address; `None` for the number of an error.
@@ -48,26 +69,38 @@ fn succeeded(result: *mut c_void) -> Option<*mut u8> {
 /// Addresses without memory.
 pub fn reserve(bytes: usize) -> Option<*mut u8> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    map(core::ptr::null_mut(), bytes, libc::PROT_NONE, flags, -1, 0)
+    map(null_mut(), bytes, libc::PROT_NONE, flags, -1, 0)
 }
 
 /// Private zeroed memory.
+#[inline(never)]
 pub fn map_private(bytes: usize) -> Option<*mut u8> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    map(core::ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
+    map(null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0)
 }
 
 /// Grows or shrinks private memory, moving it if needed.
 ///
 /// # Safety
 /// `at` is a mapping of `bytes` from [`map_private`], and nothing refers to its old place afterwards.
+#[inline(never)]
 pub unsafe fn remap(at: *mut u8, bytes: usize, new_bytes: usize) -> Option<*mut u8> {
     #[cfg(miri)]
     // SAFETY: the same as below.
     return succeeded(unsafe { libc::mremap(at.cast(), bytes, new_bytes, libc::MREMAP_MAYMOVE) });
     #[cfg(not(miri))]
-    // SAFETY: the caller owns the mapping.
-    succeeded(unsafe { libc::syscall(libc::SYS_mremap, at, bytes, new_bytes, libc::MREMAP_MAYMOVE) } as _)
+    {
+        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+        let new = map_private(new_bytes)?;
+        // SAFETY: the caller owns the mapping, and the new one is taken by nobody else.
+        let moved =
+            succeeded(unsafe { libc::syscall(libc::SYS_mremap, at, bytes, new_bytes, flags, new) } as _);
+        if moved.is_none() {
+            // SAFETY: as above.
+            unsafe { unmap(new, new_bytes) };
+        }
+        moved
+    }
 }
 
 /// Unmaps.
