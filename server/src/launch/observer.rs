@@ -32,9 +32,11 @@ const SAMPLES_PER_WRITE: usize = 32;
 /// How much time passes between two looks into the log of a full record, when there was something and when not.
 const COLLECT_EVERY: Duration = Duration::from_millis(10);
 const COLLECT_IDLE: Duration = Duration::from_millis(50);
-/// How much time passes at least between two looks at a process that takes its samples itself. Each look costs the program
-/// more than a sample, where both have one processor; when it stops to allocate, so much of its timeline is missing.
+/// How much time passes at least between two looks at a process that took its samples itself so many times in a row. Each
+/// look costs the program more than a sample, where both have one processor; when it stops to allocate, so much of its
+/// timeline is missing.
 const LEAVE_ALONE_MS: u32 = 50;
+const OFTEN: u32 = 5;
 const TICK: Duration = Duration::from_millis(TIMELINE_TICK_MS as u64);
 
 /// Observes the processes of a run until it is dropped.
@@ -153,8 +155,8 @@ struct Process {
     written_stride: u32,
     /// Samples that are not in the capture yet, with their slots.
     pending: Vec<(usize, Sample)>,
-    /// Whether it had just taken a sample itself when it was looked at last.
-    samples_itself: bool,
+    /// How many times in a row it had just taken a sample itself when it was looked at.
+    samples_itself: u32,
     /// Takes its events, while it is a full record and that works.
     collector: Option<Collector>,
 }
@@ -185,7 +187,7 @@ impl Process {
             thinning: Thinning::new(),
             written_stride: header.observed_stride,
             pending: Vec::with_capacity(SAMPLES_PER_WRITE),
-            samples_itself: false,
+            samples_itself: 0,
         })
     }
 
@@ -198,7 +200,7 @@ impl Process {
     /// How long it is until a sample is wanted again.
     fn until_next(&self, elapsed_ms: u32) -> Duration {
         let step_ms = TIMELINE_TICK_MS.saturating_mul(self.thinning.stride);
-        let step_ms = if self.samples_itself { step_ms.max(LEAVE_ALONE_MS) } else { step_ms };
+        let step_ms = if self.samples_itself >= OFTEN { step_ms.max(LEAVE_ALONE_MS) } else { step_ms };
         Duration::from_millis((step_ms - elapsed_ms % step_ms).into())
     }
 
@@ -210,10 +212,11 @@ impl Process {
         let mut header = [0; Header::BYTES];
         self.file.read_exact_at(&mut header, 0).ok()?;
         let header = Header::decode(&header).filter(|header| header.status == Status::Recording as u32)?;
-        self.samples_itself = elapsed_ms.saturating_sub(header.elapsed_ms) < TIMELINE_TICK_MS;
-        if self.samples_itself {
+        if elapsed_ms.saturating_sub(header.elapsed_ms) < TIMELINE_TICK_MS {
+            self.samples_itself += 1;
             return Some(());
         }
+        self.samples_itself = 0;
         let rss_bytes = rss_bytes(&self.statm)?;
         let (slot, tick_plus_one) =
             self.thinning.place(elapsed_ms, |slot| self.ticks.get(slot).copied().unwrap_or(0));
