@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::project::{APP, Project};
+use super::project::{APP, PYTEST, Project};
 
 /// Each diagnostic's line and message.
 fn seen(diagnostics: &[Value]) -> Vec<(u64, &str)> {
@@ -414,10 +414,7 @@ fn growth_is_told_in_the_editor_until_it_is_accepted() {
 fn a_limit_of_one_test_holds_when_it_runs_alone() {
     let text =
         "def test_a():\n    kept = bytearray(6 << 20)\n\ndef test_b():\n    kept = bytearray(7 << 20)\n";
-    // What is called pytest here runs what pytest would run.
-    let pytest =
-        "import runpy, sys\npath, _, name = sys.argv[1].partition('::')\nrunpy.run_path(path)[name]()\n";
-    let project = Project::new(&[("tests/test_app.py", text), ("pytest.py", pytest)]);
+    let project = Project::new(&[("tests/test_app.py", text), ("pytest.py", PYTEST)]);
     let toml = "[[limits]]\ntest = \"tests/test_app.py::test_a\"\nbytes = \"5 MB\"\n\
                 [[limits]]\ntest = \"tests/test_app.py::test_b\"\npeak = \"1 MB\"\n";
     project.write("heaphint.toml", toml);

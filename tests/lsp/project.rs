@@ -9,6 +9,17 @@ use tempfile::TempDir;
 
 use crate::support::interpreter::Interpreter;
 
+/// Runs what is called pytest here as pytest would: the files, or the functions behind `::`, of its arguments.
+pub const PYTEST: &str = r#"import inspect, runpy, sys
+for word in sys.argv[1:] or ["tests/test_app.py"]:
+    path, _, name = word.partition("::")
+    name, _, case = name.partition("[")
+    found = runpy.run_path(path)
+    for key, test in found.items():
+        if key.startswith("test_") and name in ("", key):
+            test(int(case.rstrip("]"))) if case else test()
+"#;
+
 /// Keeps 80 MiB and drops 40 MiB: its peak is 120 MiB.
 pub const APP: &str = r#"import os
 

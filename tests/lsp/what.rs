@@ -5,21 +5,10 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::project::{Project, labels};
+use super::project::{PYTEST, Project, labels};
 use crate::support::packages::environment;
 use crate::support::playground::tests_folder;
 use crate::support::process::run;
-
-/// Runs what is called pytest here as pytest would: the files, or the functions behind `::`, of its arguments.
-const PYTEST: &str = r#"import inspect, runpy, sys
-for word in sys.argv[1:] or ["tests/test_app.py"]:
-    path, _, name = word.partition("::")
-    name, _, case = name.partition("[")
-    found = runpy.run_path(path)
-    for key, test in found.items():
-        if key.startswith("test_") and name in ("", key):
-            test(int(case.rstrip("]"))) if case else test()
-"#;
 
 #[test]
 fn arguments_and_the_folder_reach_the_program() {
@@ -66,12 +55,9 @@ fn without_an_argument_the_last_run_is_run_again() {
 
 #[test]
 fn a_test_function_is_run_by_pytest() {
-    // What is called pytest here runs what pytest would run.
-    let pytest =
-        "import runpy, sys\npath, _, name = sys.argv[1].partition('::')\nrunpy.run_path(path)[name]()\n";
     let text =
         "def test_a():\n    kept = bytearray(6 * 1024 * 1024)\n\ndef test_b():\n    raise SystemExit(9)\n";
-    let project = Project::new(&[("tests/test_app.py", text), ("pytest.py", pytest)]);
+    let project = Project::new(&[("tests/test_app.py", text), ("pytest.py", PYTEST)]);
     let uri = project.uri("tests/test_app.py");
     let mut client = Client::initialized();
     client.open(&uri, text);
